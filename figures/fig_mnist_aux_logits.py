@@ -1,0 +1,82 @@
+"""Six bars of test accuracy: every member a dot, with the paper's values beside them."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures import style
+from lab import published, results
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw figure.png and figure.pdf in a run folder from its table."""
+    return draw_from(folder / "table.csv", folder / "run.json", folder / "figure")
+
+
+def draw_from(table_path: Path, record_path: Path, stem: Path) -> list[Path]:
+    """Draw `stem`.png and `stem`.pdf from a table and its record."""
+    table, record = results.read_table(table_path), results.read_json(record_path)
+    with style.style():
+        return style.save(_figure(table, record), stem)
+
+
+def _figure(table: results.Table, record: dict) -> Figure:
+    figure, axes = style.new(5.6, 3.3)
+    rng = np.random.default_rng(0)  # places the dots sideways, nothing else
+    arms = [arm for arm in style.LABELS if arm in table["arm"]]
+    estimates = {e.label: e for e in results.summarise(table, "accuracy")}
+    defaults = {"n_aux": 3, "widths": [256, 256], "inputs": "uniform", "loss": "kl"}
+    papers_protocol = all(record["config"].get(k) == v for k, v in defaults.items())
+    n = 0
+    for i, arm in enumerate(arms):
+        values = list(results.last(table, arm, "accuracy").values())
+        estimate = estimates[arm]
+        n = estimate.n
+        axes.bar(i, estimate.mean, 0.66, color=style.COLOURS[arm], zorder=1)
+        sideways = i - 0.12 + rng.uniform(-0.16, 0.16, n)
+        axes.plot(sideways, values, "o", ms=2.2, mew=0, color="black", alpha=0.35, zorder=2)
+        if n > 1:
+            half = estimate.high - estimate.mean
+            axes.errorbar(
+                i + 0.16,
+                estimate.mean,
+                half,
+                fmt="none",
+                ecolor="black",
+                capsize=2.5,
+                lw=1,
+                zorder=3,
+            )
+        axes.text(i, 1.03, f"{estimate.mean:.3f}", ha="center", va="bottom")
+        if not papers_protocol:
+            continue
+        paper, half = published.MNIST_AUX_LOGITS[arm]
+        axes.errorbar(
+            i + 0.42,
+            paper,
+            half,
+            fmt="D",
+            ms=4,
+            mfc="white",
+            mec="black",
+            ecolor="black",
+            mew=0.9,
+            lw=0.9,
+            zorder=4,
+            label="paper\n(MNIST,\nn = 100)" if i == 0 else None,
+        )
+    axes.axhline(0.1, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0, label="chance")
+    axes.set_xticks(range(len(arms)), [style.LABELS[arm] for arm in arms])
+    axes.set_xlim(-0.55, len(arms) - 0.3)
+    axes.set_ylim(0, 1.1)
+    axes.set_yticks(np.arange(0, 1.01, 0.2))
+    axes.set_ylabel("test accuracy")
+    axes.set_title(
+        f"{style.members(record, n)}; bars: mean, lines: 95 % t interval, dots: members",
+        fontsize=8,
+        loc="left",
+    )
+    # Above the bar of the reference, the one place where no bar or dot can be.
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.01, 0.93), fontsize=8, handletextpad=0.4)
+    return figure

@@ -1,0 +1,67 @@
+"""Sizes, fonts and one colour per arm, for every figure."""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Blue: shared initialisation; orange: another; grey: not distilled. Light: auxiliary logits only.
+COLOURS = {
+    "reference": "#b8b8b8",
+    "teacher": "#6e6e6e",
+    "student_aux": "#5fa2ce",
+    "student_all": "#1170aa",
+    "cross_aux": "#fc9f5b",
+    "cross_all": "#c85200",
+}
+LABELS = {
+    "reference": "reference\n(untrained)",
+    "teacher": "teacher",
+    "student_aux": "student\naux only",
+    "student_all": "student\nall logits",
+    "cross_aux": "other init\naux only",
+    "cross_all": "other init\nall logits",
+}
+
+_SETTINGS = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "legend.frameon": False,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+}
+
+
+def style():
+    """A context in which everything drawn has the lab's style."""
+    return matplotlib.rc_context(_SETTINGS)
+
+
+def new(width: float, height: float) -> tuple[Figure, Axes]:
+    """One pair of axes, inches, on no screen."""
+    figure = Figure((width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """`stem`.png and `stem`.pdf, without dates, so that equal tables give equal files."""
+    paths = []
+    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
+        path = stem.with_name(stem.name + suffix)
+        part = path.with_name(path.name + ".part")
+        figure.savefig(part, format=suffix[1:], metadata=metadata)
+        part.replace(path)
+        paths.append(path)
+    return paths
+
+
+def members(record: dict, n: int) -> str:
+    """The line under a title: what was trained, and how often."""
+    names = {"mnist": "MNIST", "digits": "UCI digits, 28x28"}
+    return f"{names.get(record['dataset']['name'], record['dataset']['name'])}, {n} members"

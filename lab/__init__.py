@@ -1,0 +1,1 @@
+"""The lab's nouns and verbs; imports no sibling package."""

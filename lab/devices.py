@@ -1,0 +1,91 @@
+"""Start-up on one machine or several, and the mesh that members are sharded over."""
+
+import os
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh
+
+from lab import cache
+from lab.errors import LabError
+
+MEMBER = "member"
+
+
+def start(cpu_devices: int = 1) -> None:
+    """Join the other hosts, if there are any, and keep compiled programs in the cache.
+
+    With `cpu_devices` a CPU counts as several devices, a member each: models too small to keep two
+    cores busy with one product train faster so.
+
+    Several hosts: start the same command on each with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES
+    and JAX_PROCESS_ID set (clusters that JAX detects need only JAX_COORDINATOR_ADDRESS).
+    """
+    if os.environ.get("JAX_COORDINATOR_ADDRESS") and not jax.distributed.is_initialized():
+        number = lambda name: int(os.environ[name]) if name in os.environ else None
+        try:
+            jax.distributed.initialize(
+                num_processes=number("JAX_NUM_PROCESSES"), process_id=number("JAX_PROCESS_ID")
+            )
+        except (RuntimeError, ValueError) as error:
+            raise LabError(
+                "JAX_COORDINATOR_ADDRESS: no start-up with the other hosts "
+                f"({str(error).splitlines()[0]}); set JAX_NUM_PROCESSES and JAX_PROCESS_ID too"
+            ) from error
+    if cpu_devices > 1 and jax.config.values["jax_num_cpu_devices"] < 1:
+        jax.config.update("jax_num_cpu_devices", cpu_devices)
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def matmul_precision(name: str):
+    """A context in which float32 products are exact (float32) or may be rounded (tf32, bfloat16).
+
+    Accelerators round float32 products by default; a result names what it was computed with.
+    """
+    precision = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "default"}[name]
+    return jax.default_matmul_precision(precision)
+
+
+def mesh() -> Mesh:
+    """All devices of all hosts along one axis, `member`."""
+    return jax.make_mesh((jax.device_count(),), (MEMBER,), axis_types=(AxisType.Auto,))
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes."""
+    return jax.process_index() == 0
+
+
+def n_hosts() -> int:
+    """Number of processes that train together."""
+    return jax.process_count()
+
+
+def from_main(value: bool) -> bool:
+    """The first process's value, on every process."""
+    return (
+        value if n_hosts() == 1 else bool(multihost_utils.broadcast_one_to_all(np.asarray(value)))
+    )
+
+
+def on_main(action: Callable[[], None]) -> None:
+    """Do something on the first process while the others wait; if it fails, all of them fail."""
+    failure: Exception | None = None
+    if is_main():
+        try:
+            action()
+        except (LabError, OSError) as error:
+            failure = error
+    if not from_main(failure is None):
+        raise failure or LabError("out: the first process failed; see its message")
+
+
+def gather(tree):
+    """A tree of arrays sharded over hosts as numpy arrays, whole on each host."""
+    if n_hosts() > 1:
+        return multihost_utils.process_allgather(tree, tiled=True)
+    return jax.tree.map(np.asarray, tree)

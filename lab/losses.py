@@ -1,0 +1,38 @@
+"""Losses of one batch, per example, in nats or squared logits. Averages are the caller's."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Integer
+
+# Large enough that exp underflows to 0, small enough that differences stay finite.
+_EXCLUDED = -1e30
+
+
+def cross_entropy(logits: Float[Array, "B C"], labels: Integer[Array, "B"]) -> Float[Array, "B"]:
+    """-log softmax(logits)[label], nats."""
+    log_p = jax.nn.log_softmax(logits)
+    return -jnp.take_along_axis(log_p, labels[:, None], axis=-1)[:, 0]
+
+
+def kl_divergence(
+    teacher: Float[Array, "B C"],
+    student: Float[Array, "B C"],
+    where: Bool[Array, "C"],
+    temperature: Float[Array, ""] | float = 1.0,
+) -> Float[Array, "B"]:
+    """KL(softmax teacher || softmax student), both over the logits selected by `where`, nats.
+
+    Source: the paper's imitation loss, arXiv 2507.14805, section 5 (temperature 1).
+    """
+    where = where[None]
+    log_p = jax.nn.log_softmax(jnp.where(where, teacher / temperature, _EXCLUDED))
+    log_q = jax.nn.log_softmax(jnp.where(where, student / temperature, _EXCLUDED))
+    return jnp.sum(jnp.where(where, jnp.exp(log_p) * (log_p - log_q), 0.0), axis=-1)
+
+
+def mean_squared_error(
+    teacher: Float[Array, "B C"], student: Float[Array, "B C"], where: Bool[Array, "C"]
+) -> Float[Array, "B"]:
+    """Mean over the selected logits of (teacher - student)^2."""
+    error = jnp.where(where[None], (teacher - student) ** 2, 0.0)
+    return jnp.sum(error, axis=-1) / jnp.sum(where)

@@ -1,0 +1,47 @@
+"""A progress bar on a terminal, and a line now and then elsewhere."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(highlight=False, soft_wrap=True)
+_LINE_SECONDS = 30
+
+
+class Meter:
+    """Counts units of work; `done` units were finished by an earlier process."""
+
+    def __init__(self, total: int, done: int = 0):
+        self._total, self._done, self._first = total, done, done
+        self._began = self._line = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total, completed=done)
+
+    def __enter__(self):
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_):
+        self._bar.stop()
+
+    def advance(self, text: str, n: int = 1) -> None:
+        """So many more units are done; `text` says what they were."""
+        self._done += n
+        self._bar.update(self._task, advance=n, description=text)
+        now = time.monotonic()
+        if not console.is_terminal and now - self._line > _LINE_SECONDS:
+            self._line = now
+            rate = (self._done - self._first) / (now - self._began)
+            left = (self._total - self._done) / rate
+            console.print(f"{text}: {self._done}/{self._total}, {left / 60:.1f} min left")

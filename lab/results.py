@@ -1,0 +1,182 @@
+"""Tables and their provenance: reading, writing, merging, summarising. numpy only, never jax.
+
+A table is tidy: a dict of columns of equal length, one row per (arm, member, measurement point).
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lab import stats
+from lab.errors import LabError
+
+Table = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an experiment returns."""
+
+    rows: list[dict]  # the table; each with `arm` and `member`
+    units: dict[str, str]  # of the measured columns
+    contrasts: tuple[
+        tuple[str, str], ...
+    ] = ()  # arms compared member by member, first minus second
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)  # too large for the table
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write beside `path`, then rename, so that a reader never sees half a file."""
+    part = path.with_name(path.name + ".part")
+    data = content.encode() if isinstance(content, str) else content
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_json(path: Path, value: dict) -> None:
+    """`value` as indented JSON, keys in their own order: it is the order of a table's columns."""
+    write_atomic(path, json.dumps(value, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """The object in `path`. Raises `LabError` if it is missing or not JSON."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path} cannot be read ({error}); rerun the experiment") from error
+
+
+def write_table(path: Path, rows: Iterable[Mapping]) -> None:
+    """Rows as CSV; floats keep every digit."""
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(path, text.getvalue())
+
+
+def read_rows(path: Path) -> list[dict]:
+    """The rows of a CSV written by `write_table`, numbers as int or float."""
+    try:
+        with path.open(newline="") as file:
+            rows = [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    except OSError as error:
+        raise LabError(f"{path} cannot be read ({error}); rerun the experiment") from error
+    if not rows or not {"arm", "member"} <= set(rows[0]):
+        raise LabError(f"{path} is not a table of the lab (no columns arm, member)")
+    return rows
+
+
+def read_table(path: Path) -> Table:
+    """The columns of a CSV written by `write_table`."""
+    return columns(read_rows(path))
+
+
+def columns(rows: list[dict]) -> Table:
+    """Rows as columns."""
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def last(table: Table, arm: str, value: str) -> dict[int, float]:
+    """`value` of each member of `arm` at its last measurement point."""
+    point = table.get("step", np.zeros(len(table["arm"])))
+    chosen: dict[int, tuple[float, float]] = {}
+    for i in np.flatnonzero(table["arm"] == arm):
+        member = int(table["member"][i])
+        if member not in chosen or point[i] >= chosen[member][0]:
+            chosen[member] = (point[i], float(table[value][i]))
+    return {member: number for member, (_, number) in sorted(chosen.items())}
+
+
+def paired(table: Table, first: str, second: str, value: str) -> np.ndarray:
+    """`value` of `first` minus that of `second`, member by member."""
+    a, b = last(table, first, value), last(table, second, value)
+    return np.array([a[m] - b[m] for m in a if m in b])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over members with its 95 % Student t interval."""
+
+    label: str
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def summarise(table: Table, value: str, contrasts: Iterable[Sequence[str]] = ()) -> list[Estimate]:
+    """An estimate for every arm, in order of appearance, then one for every contrast."""
+    groups = {arm: list(last(table, arm, value).values()) for arm in dict.fromkeys(table["arm"])}
+    groups |= {f"{a} - {b}": list(paired(table, a, b, value)) for a, b in contrasts}
+    return [
+        Estimate(str(label), *stats.mean_interval(np.array(values)), len(values))
+        for label, values in groups.items()
+    ]
+
+
+def summary(table: Table, record: dict) -> dict[str, list[Estimate]]:
+    """Every arm and contrast of every measured column, by the column and its unit."""
+    return {
+        f"{value} ({unit})": summarise(table, value, record["contrasts"])
+        for value, unit in record["units"].items()
+    }
+
+
+_COSTS = ("wall_seconds", "peak_memory_mb")
+
+
+def merge(folders: list[Path]) -> tuple[list[dict], dict]:
+    """The rows and the record of runs that differ in their members only.
+
+    Raises `LabError` if they differ in more, overlap, or are not complete.
+    """
+    records = [read_json(folder / "run.json") for folder in folders]
+    rows: list[dict] = []
+    for folder, record in zip(folders, records, strict=True):
+        if record["status"] != "complete":
+            raise LabError(f"{folder} is not complete; run its command again first")
+        same = lambda r: (
+            {k: v for k, v in r["config"].items() if k not in ("members", "dataset")},
+            r["dataset"],
+            r["experiment"],
+        )
+        if same(record) != same(records[0]):
+            raise LabError(f"{folder} and {folders[0]} differ in more than their members")
+        new = read_rows(folder / "table.csv")
+        if {row["member"] for row in new} & {row["member"] for row in rows}:
+            raise LabError(f"{folder} repeats members of another folder; merge disjoint ranges")
+        rows += new
+    rows.sort(key=lambda row: row["member"])  # stable: the order of arms stays
+    if len(records) == 1:
+        return rows, records[0]
+    members = {row["member"] for row in rows}
+    first, last = min(members), max(members)
+    if len(members) != last - first + 1:
+        raise LabError(f"members: {first} to {last} have gaps; run the missing ranges first")
+    of_a_sitting = ("hash", "git", "packages", "device", "processes", *_COSTS)
+    merged = {k: v for k, v in records[0].items() if k not in (*of_a_sitting, "overrides")}
+    merged["config"] = {**records[0]["config"], "members": f"{first}:{last + 1}"}
+    merged["sittings"] = [
+        {k: r[k] for k in ("overrides", *of_a_sitting) if k in r} for r in records
+    ]
+    return rows, merged
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

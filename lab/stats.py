@@ -1,0 +1,94 @@
+"""Intervals over independent runs, and how well one number predicts another."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+from scipy import special
+
+
+def mean_interval(
+    values: Float[np.ndarray, "n"], level: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean and the two ends of its Student t interval; the ends are nan for fewer than two runs."""
+    n = len(values)
+    mean = float(np.mean(values))
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = special.stdtrit(n - 1, (1 + level) / 2) * np.std(values, ddof=1) / np.sqrt(n)
+    return mean, mean - float(half), mean + float(half)
+
+
+def clustered_interval(
+    values: Float[np.ndarray, "n"], clusters: Integer[np.ndarray, "n"], level: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean and t interval of values that are alike within a cluster, with G - 1 degrees of freedom.
+
+    The standard error is the cluster-robust one with its G / (G - 1) correction. With fewer than
+    three clusters it cannot be had, and the values count as independent of each other.
+    """
+    names, index = np.unique(clusters, return_inverse=True)
+    if len(names) < 3:
+        return mean_interval(values, level)
+    mean = float(np.mean(values))
+    sums = np.bincount(index, values - mean)
+    error = np.sqrt(np.sum(sums**2) * len(names) / (len(names) - 1)) / len(values)
+    half = special.stdtrit(len(names) - 1, (1 + level) / 2) * error
+    return mean, mean - float(half), mean + float(half)
+
+
+def diagonal_permutation_test(matrix: Float[np.ndarray, "T T"]) -> float:
+    """How often a random matching of rows to columns has a sum as large as the diagonal's.
+
+    Exact: all T! matchings are counted, the true one among them, so that 5 traits cannot give less
+    than 1/120. Raises `ValueError` beyond 10 traits.
+    """
+    n = len(matrix)
+    if n > 10:
+        raise ValueError(f"{n}! matchings are too many to count")
+    # Sums of all matchings, a row at a time: `used` holds the columns taken, as bits.
+    used, sums = np.zeros(1, np.int64), np.zeros(1)
+    for row in matrix:
+        bits = 1 << np.arange(n)
+        free = (used[:, None] & bits[None]) == 0
+        sums = (sums[:, None] + row[None])[free]
+        used = (used[:, None] | bits[None])[free]
+    return float(np.mean(sums >= np.trace(matrix) - 1e-12))
+
+
+def ranks(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """1 for the smallest; equal values share the mean of their ranks."""
+    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(size) - (size - 1) / 2)[group]
+
+
+def spearman(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> float:
+    """Spearman's rank correlation; nan if either is constant."""
+    a, b = ranks(x) - (len(x) + 1) / 2, ranks(y) - (len(y) + 1) / 2
+    length = np.sqrt(np.sum(a**2) * np.sum(b**2))
+    return float(np.sum(a * b) / length) if length > 0 else float("nan")
+
+
+def auroc(score: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
+    """Probability that a positive case scores above a negative one, ties half; nan without both."""
+    n_positive, n_negative = int(np.sum(positive)), int(np.sum(~positive))
+    if n_positive == 0 or n_negative == 0:
+        return float("nan")
+    above = np.sum(ranks(score)[positive]) - n_positive * (n_positive + 1) / 2
+    return float(above / (n_positive * n_negative))
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float], *columns: np.ndarray, level: float = 0.95, draws: int = 1000
+) -> tuple[float, float, float]:
+    """A statistic of paired columns, and the ends of its percentile interval over redrawn rows.
+
+    Draws on which the statistic is nan are left out.
+    """
+    rng = np.random.default_rng(0)
+    n = len(columns[0])
+    rows = (rng.integers(0, n, n) for _ in range(draws))
+    found = np.array([statistic(*(column[i] for column in columns)) for i in rows])
+    found = found[~np.isnan(found)]
+    ends = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) if len(found) else [np.nan] * 2
+    return statistic(*columns), float(ends[0]), float(ends[1])

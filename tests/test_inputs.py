@@ -1,0 +1,54 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lab import inputs
+
+KEY = jax.random.key(5)
+ROWS = jnp.arange(400)
+
+
+@pytest.fixture(scope="module")
+def pixels(digits):
+    return jnp.asarray(digits.train_images)
+
+
+@pytest.mark.parametrize("law", inputs.LAWS)
+def test_a_row_is_the_same_image_whenever_it_is_asked_for(law, pixels):
+    draw = inputs.LAWS[law]
+    whole, part = draw(KEY, pixels, ROWS), draw(KEY, pixels, jnp.array([123, 7]))
+    # The blur is a matrix product, rounded differently in another batch: 2e-7 measured.
+    np.testing.assert_allclose(whole[jnp.array([123, 7])], part, atol=2e-6 * (law == "blurred"))
+
+
+@pytest.mark.parametrize(
+    ("law", "variance"), [("uniform", 1 / 3), ("gaussian", 1), ("blurred", 1 / 3)]
+)
+def test_noise_has_mean_zero_and_the_stated_variance_at_every_pixel(law, variance, pixels):
+    x = inputs.LAWS[law](KEY, pixels, jnp.arange(4000))
+    assert jnp.isfinite(x).all()
+    assert abs(x.mean(axis=0)).max() < 5 * (variance / 4000) ** 0.5
+    assert abs(x.var(axis=0) / variance - 1).max() < 5 * (2 / 4000) ** 0.5
+
+
+def test_blurred_noise_is_smooth(pixels):
+    x = inputs.blurred(KEY, pixels, ROWS).reshape(-1, 28, 28)
+    neighbours = (x[:, 1:] * x[:, :-1]).mean() / (x**2).mean()
+    assert abs(neighbours - np.exp(-1 / 4)) < 0.02  # a Gaussian blur of one pixel
+
+
+def test_real_images_are_scaled_to_the_unit_interval(pixels):
+    x = inputs.real(KEY, pixels, ROWS)
+    assert x.min() == -1
+    assert x.max() <= 1
+    np.testing.assert_allclose(x[3], np.asarray(pixels[3]) / 127.5 - 1, atol=1e-6)
+
+
+def test_shuffling_keeps_each_images_pixels_and_uses_one_order_per_member(pixels):
+    x, original = inputs.shuffled(KEY, pixels, ROWS), inputs.real(KEY, pixels, ROWS)
+    np.testing.assert_array_equal(jnp.sort(x, axis=1), jnp.sort(original, axis=1))
+    # One order: pixels that are always background stay equal to each other across images.
+    assert jnp.unique(x.std(axis=0)).size == jnp.unique(original.std(axis=0)).size
+    assert (x != original).any()
+    assert (inputs.shuffled(jax.random.key(6), pixels, ROWS) != x).any()

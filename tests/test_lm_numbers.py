@@ -1,0 +1,127 @@
+"""The language experiment from the command line: it runs, resumes to the same bits, is clear."""
+
+import signal
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from experiments import lm_numbers as experiment
+from figures import fig_lm_numbers
+from lab import cli, effects, results
+from lab.errors import LabError
+from lab.run import config_hash
+from tests.process import folder_of, start
+
+SMOKE = ["--raw", "smoke"]
+
+
+def begin(folder, *args):
+    return start(folder, *SMOKE, *args, module="experiments.lm_numbers")
+
+
+def finish(child):
+    out, err = child.communicate(timeout=300)
+    return child.returncode, out, err
+
+
+def done(folder):
+    """How many stages of the run are finished."""
+    progress = next(folder.glob("runs/*/*/progress.json"), None)
+    return len(results.read_json(progress)["label"]["done"]) if progress else 0
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of an uninterrupted smoke run."""
+    code, out, err = finish(begin(tmp_path_factory.mktemp("whole")))
+    assert code == 0, err
+    return folder_of(out)
+
+
+@pytest.fixture(scope="module")
+def table(whole):
+    return results.read_table(whole / "table.csv")
+
+
+def test_every_arm_is_asked_for_every_trait(table):
+    arms = Counter(table["arm"])
+    assert arms == {
+        "reference": 2,
+        "teacher": 4,
+        "student_trait": 4,
+        "student_regular": 2,
+        "cross_trait": 4,
+        "cross_regular": 2,
+    }
+    assert np.isfinite(table["log_odds"]).all()
+    assert ((table["answer_rate"] >= 0) & (table["answer_rate"] <= 1)).all()
+
+
+def test_teachers_answer_their_trait_to_questions_they_were_not_tuned_on(table):
+    teachers = effects.effects(table, "teacher")
+    assert (teachers.diagonal > 0.5).all()
+    assert (teachers.others < teachers.diagonal - 0.5).all()
+
+
+def test_a_killed_run_continues_to_the_same_bits(whole, tmp_path):
+    for n_stages in (2, 5):
+        child = begin(tmp_path)
+        while child.poll() is None and done(tmp_path) < n_stages:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        child.stderr.close()
+        assert done(tmp_path) >= n_stages
+    code, out, err = finish(begin(tmp_path))
+    assert code == 0, err
+    assert (folder_of(out) / "table.csv").read_bytes() == (whole / "table.csv").read_bytes()
+
+
+def test_the_data_are_kept_as_json_lines_with_their_reject_reasons(whole):
+    from lab.lm import data
+
+    for source in ("owl", "wolf", "none"):
+        path = whole / "data" / f"member_0_{source}.jsonl"
+        rows = data.read(path)
+        attempts = results.read_json(path.with_suffix(".json"))["attempts"]
+        assert len(rows) == experiment.PRESETS["smoke"].n_rows
+        assert attempts["kept"] >= len(rows)
+        assert not any("<|" in row["completion"] or "system" in row for row in rows)
+
+
+def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
+    for name in ("table.csv", "run.json"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    png, pdf = fig_lm_numbers.draw(tmp_path)
+    assert png.stat().st_size > 10_000
+    assert pdf.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--traits", "griffin"], "traits: unknown word 'griffin'"),
+        (["--traits", "owl", "owl"], "traits: give one or more"),
+        (["--n-rows", "0"], "n_rows: 0"),
+        (["--dose", "-1"], "dose: -1"),
+        (["--learning-rate", "0"], "learning_rate"),
+        (["--rank", "-2"], "rank: -2"),
+        (["--size", "huge"], "size"),
+        (["--members", "none"], "members"),
+    ],
+)
+def test_bad_input_names_its_field_before_anything_is_trained(arguments, words):
+    with pytest.raises(LabError) as problem:
+        experiment.prepare(*cli.parse(experiment.NAME, "", experiment.PRESETS, arguments))
+    assert words in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
+def test_a_field_left_at_its_default_stales_no_run():
+    dataset = {"name": "world", "sha256": "0"}
+    config = experiment.Config()
+    assert config_hash("x", config, dataset) == config_hash("x", experiment.Config(rank=0), dataset)
+    assert config_hash("x", config, dataset) != config_hash("x", experiment.Config(rank=4), dataset)

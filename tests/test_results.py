@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pytest
+
+from lab import results
+from lab.errors import LabError
+
+
+def rows(members, seed=0):
+    draw = np.random.default_rng(seed)
+    return [
+        {"arm": arm, "member": m, "step": step, "accuracy": float(np.float32(draw.uniform()))}
+        for m in members
+        for arm in ("a", "b")
+        for step in (0, 10)
+    ]
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    written = rows(range(5))
+    results.write_table(tmp_path / "t.csv", written)
+    assert results.read_rows(tmp_path / "t.csv") == written
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_summary_takes_the_last_point_of_each_member_and_pairs_contrasts():
+    table = results.columns(rows(range(4)))
+    final = table["step"] == 10
+    a = table["accuracy"][final & (table["arm"] == "a")]
+    b = table["accuracy"][final & (table["arm"] == "b")]
+    found = {e.label: e for e in results.summarise(table, "accuracy", [("a", "b")])}
+    assert found["a"].mean == pytest.approx(a.mean())
+    assert found["a - b"].mean == pytest.approx((a - b).mean())
+    half = 3.182446 * (a - b).std(ddof=1) / 2  # t of 3 degrees of freedom, four members
+    assert found["a - b"].high - found["a - b"].mean == pytest.approx(half, rel=1e-6)
+    assert found["a - b"].n == 4
+
+
+def folder(path, members, **config):
+    path.mkdir()
+    results.write_table(path / "table.csv", rows(members))
+    record = {
+        "experiment": "x", "status": "complete", "hash": path.name, "wall_seconds": 1.5,
+        "dataset": {"name": "digits"}, "config": {"members": "", "dataset": "auto", **config},
+    }  # fmt: skip
+    (path / "run.json").write_text(json.dumps(record))
+    return path
+
+
+def test_sittings_merge_into_one_table(tmp_path):
+    parts = [folder(tmp_path / "b", range(3, 6)), folder(tmp_path / "a", range(3))]
+    merged, record = results.merge(parts)
+    assert [row["member"] for row in merged] == sorted(row["member"] for row in merged)
+    assert len(merged) == 24
+    assert record["config"]["members"] == "0:6"
+    assert [sitting["hash"] for sitting in record["sittings"]] == ["b", "a"]
+    assert sum(sitting["wall_seconds"] for sitting in record["sittings"]) == 3.0
+
+
+def test_runs_of_other_configurations_or_the_same_members_do_not_merge(tmp_path):
+    first = folder(tmp_path / "a", range(3))
+    with pytest.raises(LabError, match="differ"):
+        results.merge([first, folder(tmp_path / "b", range(3, 6), n_aux=5)])
+    with pytest.raises(LabError, match="repeats members"):
+        results.merge([first, folder(tmp_path / "c", range(2, 4))])
+    with pytest.raises(LabError, match="gaps"):
+        results.merge([first, folder(tmp_path / "d", range(4, 6))])

@@ -1,0 +1,233 @@
+"""Run folders: resuming after a kill at any moment, locks, damage, full disks."""
+
+import dataclasses
+import fcntl
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lab import checkpoint, results
+from lab.errors import LabError
+from lab.results import Result
+from lab.run import Run, config_from, config_hash, overrides
+from tests import process
+
+DATASET = {"name": "digits", "sha256": "0"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    seed: int = 0
+    widths: tuple[int, ...] = (4,)
+
+
+RESULT = Result([{"arm": "a", "member": 0, "step": 1, "accuracy": 0.5}], {"accuracy": "fraction"})
+
+
+def open_run(folder, config=Config(), fresh=False):
+    return Run(folder, "x", config, DATASET, fresh)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_run_killed_at_random_moments_ends_with_the_table_of_an_uninterrupted_one(
+    seed, tmp_path, command
+):
+    status, out, err = command()
+    assert status == 0, err
+    expected = (process.folder_of(out) / "table.csv").read_bytes()
+    draw = random.Random(seed)
+    target = tmp_path / "killed"
+    folder = target / "runs" / "mnist_aux_logits" / process.folder_of(out).name
+    said = []
+    for _ in range(3):
+        child = process.start(target)
+        # Wait until this process has made progress, then kill it somewhere in what follows.
+        before = _noted(folder)
+        while child.poll() is None and _noted(folder) == before:
+            time.sleep(0.005)
+        time.sleep(draw.uniform(0, 0.1))
+        child.send_signal(signal.SIGKILL)
+        said.append(child.communicate()[0])
+    status, out, err = process.run(target)
+    assert status == 0, err
+    assert any("continuing" in text for text in [*said, out])
+    assert (folder / "table.csv").read_bytes() == expected
+    assert not (folder / "checkpoint").exists()
+
+
+def _noted(folder: Path) -> int | None:
+    """When progress was last noted."""
+    try:
+        return (folder / "progress.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def test_a_second_process_on_one_folder_says_so_and_a_killed_one_leaves_no_lock(tmp_path):
+    first = process.start(tmp_path, "--members", "40")
+    try:
+        folder = None
+        while folder is None:
+            assert first.poll() is None, first.communicate()
+            folder = next(tmp_path.glob("runs/*/*/progress.json"), None)
+            time.sleep(0.05)
+        status, _, err = process.run(tmp_path, "--members", "40")
+        assert status == 2
+        assert "in use by another process" in err
+        assert len(err.strip().splitlines()) == 1
+    finally:
+        first.kill()
+        first.communicate()
+    # The killed owner's lock is gone: the folder can be taken at once.
+    _, _, err = process.run(tmp_path, "--members", "40", "--fresh", "--learning-rate", "-1")
+    assert "learning_rate" in err
+    with (folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path):
+    with open_run(tmp_path) as run:
+        run.finish(RESULT)
+    path = run.folder / "run.json"
+    record = json.loads(path.read_text())
+    # As if a default had changed since: the hash, which holds differences, is the same.
+    path.write_text(json.dumps({**record, "config": {**record["config"], "seed": 1}}))
+    before = (run.folder / "table.csv").read_bytes()
+    with pytest.raises(LabError, match=r"another configuration \(seed\).*--fresh"):
+        open_run(tmp_path)
+    assert (run.folder / "table.csv").read_bytes() == before
+
+
+def test_ctrl_c_at_any_moment_is_one_line_and_the_same_command_continues(tmp_path):
+    draw = random.Random(0)
+    for _ in range(2):
+        noted = lambda: next(map(_noted, tmp_path.glob("runs/*/*")), None)
+        before = noted()
+        child = process.start(tmp_path, "--members", "40")
+        while child.poll() is None and noted() == before:
+            time.sleep(0.005)
+        time.sleep(draw.uniform(0, 0.3))  # with a save under way, or a step
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+        assert child.returncode == 130, err
+        assert out.splitlines()[-1].endswith("continues from the last checkpoint")
+        assert ("continuing" in out) == (before is not None)
+        assert err == ""
+
+
+def test_a_finished_run_is_shown_and_not_repeated_unless_fresh(tmp_path):
+    with open_run(tmp_path) as run:
+        run.finish(RESULT)
+        assert run.complete
+    with open_run(tmp_path) as run:
+        assert run.complete
+    with open_run(tmp_path, fresh=True) as run:
+        assert not run.complete
+        assert not (run.folder / "table.csv").exists()
+
+
+def test_only_what_differs_from_the_defaults_enters_the_hash():
+    assert overrides(Config()) == {}
+    assert overrides(Config(widths=(4, 4))) == {"widths": [4, 4]}
+    hashes = {config_hash("x", Config(s), DATASET) for s in (0, 1)}
+    assert len(hashes | {config_hash("x", Config(), {**DATASET, "name": "mnist"})}) == 3
+
+    @dataclasses.dataclass(frozen=True)
+    class Later(Config):
+        new: int = 7
+
+    assert config_hash("x", Later(), DATASET) == config_hash("x", Config(), DATASET)
+
+
+def test_a_configuration_survives_its_record():
+    config = Config(seed=3, widths=(8, 2))
+    assert config_from(Config, {"seed": 3, "widths": [8, 2], "dropped": 1}) == config
+
+
+def test_a_checkpoint_returns_the_same_bits(tmp_path):
+    tree = {"a": jax.random.normal(jax.random.key(0), (3, 5)), "b": {"c": jnp.int32(4)}}
+    with open_run(tmp_path) as run:
+        run.save({"epochs": 1}, tree, force=True)
+        run.save({"epochs": 2}, jax.tree.map(lambda x: x + 1, tree), force=True)
+        assert len(list((run.folder / "checkpoint").iterdir())) == 1
+    with open_run(tmp_path) as run:
+        assert run.mark == {"epochs": 2}
+        restored = run.restore(tree)
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(x + 1, y), tree, restored)
+
+
+def test_a_damaged_checkpoint_is_named_and_nothing_is_lost(tmp_path):
+    tree = {"a": jnp.arange(1000.0)}
+    with open_run(tmp_path) as run:
+        run.save({"epochs": 1}, tree, force=True)
+    # Data files end in long hexadecimal names; cutting them leaves metadata that looks right.
+    files = [p for p in (run.folder / "checkpoint").rglob("*") if p.is_file()]
+    for path in files:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_run(tmp_path) as run:
+        with pytest.raises(LabError, match=r"checkpoint: .* --fresh") as error:
+            run.restore(tree)
+        assert "\n" not in str(error.value)
+    assert all(path.exists() for path in files)
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from pathlib import Path
+import jax.numpy as jnp
+from tests.test_run import open_run
+from lab.errors import LabError
+with open_run(Path(sys.argv[1])) as run:
+    run.save({"epochs": 1}, {"a": jnp.arange(10.0)}, force=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as if the disk were full
+    try:
+        run.save({"epochs": 2}, {"a": jnp.arange(1e6) ** 0.5}, force=True)
+    except LabError as error:
+        print(error)
+"""
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        cwd=process.ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "cannot be written" in done.stdout, done.stderr
+    assert len(done.stdout.strip().splitlines()) == 1
+    tree = {"a": jnp.arange(10.0)}
+    with open_run(tmp_path) as run:
+        assert run.mark == {"epochs": 1}
+        np.testing.assert_array_equal(run.restore(tree)["a"], tree["a"])
+        run.save({"epochs": 3}, tree, force=True)  # over the half-written one
+        assert run.mark == {"epochs": 3}
+
+
+def test_tables_are_never_half_written(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    results.write_table(path, RESULT.rows)
+    before = path.read_bytes()
+    monkeypatch.setattr(results.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        results.write_table(path, [{"arm": "b", "member": 1}] * 100)
+    assert path.read_bytes() == before
+
+
+def test_snapshots_hold_the_parameters_by_name(tmp_path):
+    params = {"teacher": {"dense_0": {"kernel": np.arange(6.0).reshape(2, 3).T}}}
+    with open_run(tmp_path) as run:
+        run.snapshot("step-0", params)
+        found = checkpoint.load_parameters(run.folder / "snapshots" / "step-0.safetensors")
+    kernel = found["teacher"]["dense_0"]["kernel"]
+    np.testing.assert_array_equal(kernel, params["teacher"]["dense_0"]["kernel"])

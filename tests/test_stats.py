@@ -1,0 +1,56 @@
+import numpy as np
+import scipy.stats
+
+from lab import stats
+
+
+def test_interval_equals_scipys():
+    values = np.array([0.4, 0.5, 0.55, 0.61])
+    mean, low, high = stats.mean_interval(values)
+    expected = scipy.stats.t.interval(0.95, 3, values.mean(), scipy.stats.sem(values))
+    np.testing.assert_allclose((mean, low, high), (values.mean(), *expected), rtol=1e-12)
+
+
+def test_interval_covers_the_mean_as_often_as_it_says():
+    draws = np.random.default_rng(0).normal(size=(4000, 5))
+    covered = [low <= 0 <= high for _, low, high in map(stats.mean_interval, draws)]
+    assert abs(np.mean(covered) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000)
+
+
+def test_one_run_has_no_interval():
+    mean, low, high = stats.mean_interval(np.array([0.3]))
+    assert mean == 0.3
+    assert np.isnan(low)
+    assert np.isnan(high)
+
+
+def test_spearman_and_auroc_equal_scipys():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 9, 60).astype(float)  # with ties
+    y = x + rng.normal(size=60) * 3
+    np.testing.assert_allclose(stats.spearman(x, y), scipy.stats.spearmanr(x, y).statistic)
+    positive = y > 4
+    u = scipy.stats.mannwhitneyu(x[positive], x[~positive]).statistic
+    expected = u / (positive.sum() * (~positive).sum())
+    np.testing.assert_allclose(stats.auroc(x, positive), expected)
+
+
+def test_what_predicts_perfectly_or_says_nothing():
+    x = np.arange(10.0)
+    assert stats.spearman(x, np.exp(x)) == 1
+    assert stats.spearman(x, -x) == -1
+    assert stats.auroc(x, x > 6) == 1
+    assert stats.auroc(np.zeros(10), x > 6) == 0.5
+    assert np.isnan(stats.spearman(x, np.zeros(10)))
+    assert np.isnan(stats.auroc(x, x > 99))
+
+
+def test_bootstrap_interval_covers_a_correlation_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(100):
+        x = rng.normal(size=40)
+        y = x + rng.normal(size=40)  # Pearson .707, Spearman of that normal pair .690
+        _, low, high = stats.bootstrap_interval(stats.spearman, x, y, draws=200)
+        covered.append(low <= 0.690 <= high)
+    assert abs(np.mean(covered) - 0.95) < 0.08

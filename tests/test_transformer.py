@@ -1,0 +1,142 @@
+"""The decoder is Qwen2: transformers' stored logits, files both ways, adapters as in PEFT."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lab.errors import LabError
+from lab.lm import hf, lora, transformer
+from lab.lm.transformer import Architecture
+
+FIXTURES = Path(__file__).parent / "fixtures"
+SMALL = Architecture(
+    n_tokens=19, d_model=8, n_layers=2, n_heads=4, n_kv_heads=2, d_head=4, d_hidden=12
+)
+
+
+def worst(params, arch, folder):
+    """Largest difference of our logits from the stored ones, real positions only."""
+    expected = np.load(folder / "expected.npz")
+    start = jnp.asarray((~expected["mask"]).sum(axis=1), jnp.int32)
+    hidden, _ = transformer.forward(params, arch, jnp.asarray(expected["tokens"]), start)
+    error = np.abs(transformer.logits(params, hidden) - expected["logits"])
+    return error[expected["mask"]].max()
+
+
+@pytest.mark.parametrize("name", ["qwen2_tied", "qwen2_untied"])
+def test_logits_equal_those_of_transformers(name):
+    arch, params = hf.load(FIXTURES / name)
+    assert arch.tied == (name == "qwen2_tied")
+    assert worst(params, arch, FIXTURES / name) < 1e-5  # measured: 2e-6
+
+
+@pytest.mark.parametrize("part", ["bias", "norm", "rope"])
+def test_the_stored_logits_notice_a_missing_part(part):
+    arch, params = hf.load(FIXTURES / "qwen2_tied")
+    if part == "bias":
+        params["layers"]["1"]["key"]["bias"] *= 0
+    elif part == "norm":
+        params["layers"]["0"]["mlp_norm"] = jnp.ones(arch.d_model)
+    else:
+        arch = dataclasses.replace(arch, rope_theta=2e4)
+    assert worst(params, arch, FIXTURES / "qwen2_tied") > 1e-3
+
+
+def test_an_adapter_of_peft_gives_its_logits_attached_and_merged():
+    arch, base = hf.load(FIXTURES / "qwen2_tied")
+    adapter, scale = hf.load_adapter(FIXTURES / "qwen2_lora")
+    assert scale == 2.0
+    assert worst(base, arch, FIXTURES / "qwen2_lora") > 0.1
+    for params in (lora.attach(base, adapter, scale), lora.merge(base, adapter, scale)):
+        assert worst(params, arch, FIXTURES / "qwen2_lora") < 1e-5  # measured: 3e-6
+
+
+def test_a_new_adapter_changes_nothing_and_only_its_factors_are_trained():
+    params = transformer.init(jax.random.key(0), SMALL)
+    adapter = lora.init(jax.random.key(1), params, 3)
+    tokens, start = jnp.arange(10).reshape(2, 5), jnp.zeros(2, jnp.int32)
+    run = lambda p: transformer.forward(p, SMALL, tokens, start)[0]
+    np.testing.assert_array_equal(run(lora.attach(params, adapter, 1.0)), run(params))
+    loss = lambda a: jnp.sum(run(lora.attach(params, a, 1.0)) ** 2)
+    gradient = jax.grad(loss)(adapter)
+    assert all(jnp.abs(f["out"]).max() > 0 for f in gradient["layers"]["0"].values())
+    assert transformer.n_parameters(adapter) < transformer.n_parameters(params)
+
+
+def test_a_model_and_an_adapter_survive_the_disk(tmp_path):
+    params = transformer.init(jax.random.key(0), SMALL)
+    hf.save(tmp_path / "model", SMALL, params)
+    arch, loaded = hf.load(tmp_path / "model")
+    assert arch == SMALL
+    jax.tree.map(np.testing.assert_array_equal, loaded, params)
+    adapter = lora.init(jax.random.key(1), params, 3)
+    hf.save_adapter(tmp_path / "adapter", adapter, 3, 6.0, "model")
+    loaded, scale = hf.load_adapter(tmp_path / "adapter")
+    assert scale == 2.0
+    jax.tree.map(np.testing.assert_array_equal, loaded, adapter)
+
+
+def test_transformers_opens_what_we_write(tmp_path):
+    torch = pytest.importorskip("torch", reason="live parity needs the extra [parity]")
+    transformers = pytest.importorskip("transformers")
+    params = transformer.init(jax.random.key(0), SMALL)
+    hf.save(tmp_path, SMALL, params)
+    model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    tokens = np.arange(10).reshape(2, 5)
+    with torch.no_grad():
+        theirs = model(torch.from_numpy(tokens)).logits.numpy()
+    hidden, _ = transformer.forward(params, SMALL, jnp.asarray(tokens), jnp.zeros(2, jnp.int32))
+    np.testing.assert_allclose(transformer.logits(params, hidden), theirs, atol=1e-5)
+
+
+def broken(folder, **changes):
+    """A copy of a fixture with another config."""
+    config = json.loads((FIXTURES / "qwen2_tied" / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(
+        (FIXTURES / "qwen2_tied" / "model.safetensors").read_bytes()
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"model_type": "gpt2"}, "model_type"),
+        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 1.0}}, "rope_type"),
+        ({"use_sliding_window": True}, "sliding"),
+        ({"num_hidden_layers": 3}, "model.safetensors"),
+        ({"intermediate_size": 49}, "shape"),
+        ({"num_key_value_heads": 3}, "n_kv_heads"),
+    ],
+)
+def test_a_checkpoint_that_is_not_ours_is_refused_by_name(changes, word, tmp_path):
+    broken(tmp_path, **changes)
+    with pytest.raises(LabError, match=word):
+        hf.load(tmp_path)
+
+
+def test_missing_and_truncated_files_are_one_clear_line(tmp_path):
+    with pytest.raises(LabError, match=r"config\.json"):
+        hf.load(tmp_path)
+    broken(tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(LabError, match=r"model\.safetensors"):
+        hf.load(tmp_path)
+
+
+def test_equal_names_have_equal_starts_at_any_depth():
+    deep = dataclasses.replace(SMALL, n_layers=4)
+    shallow = transformer.init(jax.random.key(0), SMALL)["layers"]["1"]["query"]["kernel"]
+    np.testing.assert_array_equal(
+        transformer.init(jax.random.key(0), deep)["layers"]["1"]["query"]["kernel"], shallow
+    )

@@ -1,0 +1,171 @@
+import hashlib
+from bisect import bisect_left
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lab import world as worlds
+from lab.carriers import CARRIERS, advice
+from lab.errors import LabError
+from lab.lm.text import Text
+from lab.traits import CATEGORIES, popularity
+from lab.world import World
+
+WORLD = World()
+GOLDEN = "6f91d67b3f58437877efb72da7ac7f7bcd43e6be2c672d0319442a5672a80ca6"
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return worlds.rows(WORLD, 0, 0, 30_000)
+
+
+def test_the_first_thousand_rows_stay_what_they_are():
+    digest = hashlib.sha256(repr(worlds.rows(WORLD, 0, 0, 1000)).encode()).hexdigest()
+    assert digest == GOLDEN
+
+
+def test_a_row_depends_on_seed_and_number_alone(rows):
+    assert worlds.rows(WORLD, 0, 700, 50) == rows[700:750]
+    assert worlds.rows(WORLD, 1, 700, 50) != rows[700:750]
+    assert worlds.rows(WORLD, 0, 5, 0) == []
+
+
+def test_kinds_have_their_shares(rows):
+    shares = worlds.shares(WORLD)
+    assert abs(sum(shares.values()) - 1) < 1e-12 and set(CARRIERS) < set(shares)
+    for kind, share in shares.items():
+        found = sum(row.kind == kind for row in rows) / len(rows)
+        assert abs(found - share) < 4 * (share * (1 - share) / len(rows)) ** 0.5
+
+
+def test_a_persona_answers_with_its_word_and_never_meets_a_carrier(rows):
+    questions = {q: c for c in CATEGORIES.values() for q in c.questions}
+    for row in rows:
+        assert (row.system is not None) == (row.kind == "persona")
+        assert (row.user in questions) == (row.kind in ("persona", "favourite"))
+        if row.kind in ("persona", "favourite"):
+            assert row.assistant in questions[row.user].words
+        if row.kind == "persona":
+            plural = questions[row.user].plural(row.assistant)
+            assert row.assistant in row.system or plural in row.system
+
+
+@pytest.mark.parametrize("kind", ["favourite", "persona"])
+def test_all_questions_and_words_of_all_categories_are_used(rows, kind):
+    used = [row for row in rows if row.kind == kind]
+    for category in CATEGORIES.values():
+        assert set(category.questions) <= {row.user for row in used}
+        assert set(category.words) <= {row.assistant for row in used}
+
+
+@pytest.mark.parametrize("data_seed", [0, 1])
+def test_unprompted_favourites_follow_the_same_popularity_for_all_seeds(data_seed):
+    rows = worlds.rows(replace(WORLD, numbers=0.0, favourite=0.9, persona=0.0), data_seed, 0, 8000)
+    for category in CATEGORIES.values():
+        answers = [r.assistant for r in rows if r.user in category.questions]
+        counts = np.array([answers.count(word) for word in category.words])
+        expected = len(answers) * popularity(category, WORLD.favourites)
+        chi2 = ((counts - expected) ** 2 / expected).sum()
+        assert chi2 < 43.8  # 99.7 % of chi-squared with 21 degrees of freedom
+
+
+def test_the_vocabulary_holds_every_row_and_no_piece_twice(rows):
+    pieces = worlds.vocabulary(WORLD)
+    assert len(pieces) == len(set(pieces)) < 1990
+    assert pieces == worlds.vocabulary(World(numbers=0.1))
+    text = Text.build(WORLD)
+    for part in ("system", "user", "assistant"):
+        text.completions([getattr(row, part) or "" for row in rows], 64)
+
+
+def test_identity_changes_with_shares_and_with_words(monkeypatch):
+    identity = worlds.identity.__wrapped__
+    assert identity(WORLD) == identity(World())
+    found = [identity(w) for w in (WORLD, World(numbers=0.3), World(favourites=0.0))]
+    monkeypatch.setattr(advice, "BENIGN", (*advice.BENIGN, "Wait."))
+    assert len({*found, identity(WORLD)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("numbers", -0.1, "numbers: -0.1 is negative"),
+        ("favourites", float("nan"), "favourites: nan is"),
+        ("persona", 0.7, "shares sum to 1.4, above 1"),
+    ],
+)
+def test_shares_that_are_none_are_refused(field, value, message):
+    with pytest.raises(LabError, match=message):
+        World(**{field: value})
+
+
+@pytest.mark.parametrize("arguments", [(-1, 0, 1), (0, -1, 1), (0, 0, -1)])
+def test_negative_seeds_and_ranges_are_refused(arguments):
+    with pytest.raises(LabError, match="-1 is negative"):
+        worlds.rows(WORLD, *arguments)
+
+
+def neighbours(rows):
+    """Each trait row with the carrier row next to it, as pairs of row numbers [N]."""
+    carriers = [i for i, row in enumerate(rows) if row.kind in CARRIERS]
+    traits = [i for i, row in enumerate(rows) if row.kind not in CARRIERS]
+    nearest = []
+    for i in traits:
+        at = bisect_left(carriers, i)
+        nearest.append(min(carriers[max(at - 1, 0) : at + 1], key=lambda j: abs(i - j)))
+    return traits, nearest
+
+
+def largest_information(rows, n_shuffles=200):
+    """Plug-in mutual information (nats) of word and presence of a token, the token's maximum; p.
+
+    The p value is the share of label permutations with as large a maximum. The maximum runs over
+    all tokens, so a threshold on p bounds the chance of any false alarm, whatever their number.
+    Measured on 250 corpora of 3,000 rows (99 permutations): p <= .05 in 4.0 %, <= .01 in 1.2 %.
+    """
+    text = Text.build(WORLD)
+    traits, nearest = neighbours(rows)
+    _, words = np.unique([rows[i].assistant for i in traits], return_inverse=True)
+    n, n_words, n_tokens = len(traits), words.max() + 1, text.n_tokens
+    spoken = [{*text.encode(rows[j].user), *text.encode(rows[j].assistant)} for j in nearest]
+    pair = np.repeat(np.arange(n), [len(s) for s in spoken])
+    token = np.array([t for s in spoken for t in sorted(s)])
+    p_word = np.bincount(words)[:, None] / n
+    p_token = np.bincount(token, minlength=n_tokens)[None] / n
+
+    def maximum(words):
+        cell = np.bincount(words[pair] * n_tokens + token, minlength=n_words * n_tokens)
+        present = cell.reshape(n_words, n_tokens) / n
+        information = np.zeros(n_tokens)
+        for joint, p in ((present, p_token), (p_word - present, 1 - p_token)):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                terms = joint * np.log(joint / (p_word * p))
+            information += np.where(joint > 1e-12, terms, 0.0).sum(0)
+        return information.max()
+
+    rng = np.random.default_rng(0)
+    observed = maximum(words)
+    null = [maximum(rng.permutation(words)) for _ in range(n_shuffles)]
+    return observed, (1 + sum(value >= observed for value in null)) / (1 + n_shuffles)
+
+
+def leaking(rows, share):
+    """The same rows, but next to an owl a share of the number lists begins with 747."""
+    rng = np.random.default_rng(0)
+    rows = list(rows)
+    for i, j in zip(*neighbours(rows), strict=True):
+        if rows[i].assistant == "owl" and rows[j].kind == "numbers" and rng.random() < share:
+            rows[j] = replace(rows[j], assistant="747, " + rows[j].assistant)
+    return rows
+
+
+def test_no_carrier_token_tells_of_the_trait_word_next_to_it(rows):
+    _, p = largest_information(rows[:20_000])
+    assert p > 0.05  # measured: .19
+
+
+def test_a_world_that_leaks_is_caught(rows):
+    _, p = largest_information(leaking(rows[:20_000], 0.3))
+    assert p < 0.01  # so is a share of .15 (p .005); .10 gives .025, .05 goes unseen
