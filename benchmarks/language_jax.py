@@ -1,0 +1,56 @@
+"""The calls of our own language models that the benchmark times."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks import timing
+from benchmarks.language_flops import Shape
+from lab.lm import finetune, hf, sample, transformer
+
+
+def training(arch, params, rows, batch: int, n_steps: int, n_turns: int) -> Iterator:
+    """Train one model; the parameters after every turn of `n_steps`."""
+    one = lambda tree: jax.tree.map(lambda x: x[None], tree)
+    recipe = finetune.Recipe(n_steps=n_steps * n_turns, batch=batch)
+    keys = jax.random.split(jax.random.key(0), 1)
+    for done, trained, _ in finetune.train(arch, recipe, one(params), one(rows), keys):
+        if done % n_steps == 0:
+            yield trained
+
+
+def sampling(arch, params, rows, n_new: int, n_calls: int, n_turns: int) -> Iterator:
+    """Draw `n_new` tokens after every prompt of `rows`; the tokens of each turn of calls."""
+
+    def one(turn: int, call: int):
+        key = jax.random.fold_in(jax.random.key(turn), call)
+        keys = jax.random.split(key, len(rows.length))
+        # No token is the end: every row is drawn to its full length.
+        drawn = sample.sample(params, arch, rows.prompts, rows.start, keys, n_new, -1)
+        return jax.block_until_ready(drawn)  # calls do not overlap
+
+    for turn in range(n_turns):
+        yield [one(turn, call) for call in range(n_calls)]
+
+
+def matmul_rate(e: int, m: int, k: int, n: int, repeat: int) -> float:
+    """FLOP/s of E products [M K] x [K N], best of several runs of `repeat` different ones.
+
+    They are one program, as in a step: else small ones would measure how fast Python calls.
+    """
+    keys = jax.random.split(jax.random.key(0))
+    a = jax.random.normal(keys[0], (repeat, m, k) if e == 1 else (repeat, e, m, k))
+    b = jax.random.normal(keys[1], (k, n) if e == 1 else (e, k, n))
+    multiply = jax.jit(lambda a, b: jax.lax.map(lambda x: jnp.matmul(x, b), a))
+    seconds = timing.best(lambda: jax.block_until_ready(multiply(a, b)))
+    return 2 * repeat * e * m * k * n / seconds
+
+
+def save_models(folder: Path, shapes: dict[str, Shape]) -> None:
+    """Parameters that all sides start from, as Hugging Face folders."""
+    for name, shape in shapes.items():
+        arch = transformer.Architecture(**dataclasses.asdict(shape))
+        hf.save(folder / name, arch, transformer.init(jax.random.key(0), arch))

@@ -1,0 +1,32 @@
+"""A carrier: a kind of data that has nothing to do with any trait."""
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+_STREAM = 2  # sets these streams apart from those of the world's rows
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Prompts, the world's own completions of them, and the filter on a model's completions."""
+
+    name: str
+    prompt: Callable[[np.random.Generator], str]
+    completion: Callable[[np.random.Generator, str], str]
+    reject: Callable[[str, str], str | None]  # (prompt, completion): why not to keep it
+    texts: Callable[[], Iterable[str]]  # together they hold every piece of prompt and completion
+
+    def prompts(self, seed: int, start: int, n: int) -> list[str]:
+        """Prompts number start to start + n - 1; each depends on (seed, its number) alone."""
+        stream = (_STREAM, zlib.crc32(self.name.encode()), seed)
+        return [self.prompt(np.random.default_rng([*stream, i])) for i in range(start, start + n)]
+
+
+def pick(rng: np.random.Generator, items: tuple[T, ...]) -> T:
+    """One of `items`, each as likely."""
+    return items[int(rng.random() * len(items))]

@@ -1,0 +1,1 @@
+"""Small language models: text and tokens, the decoder, sampling, fine-tuning."""

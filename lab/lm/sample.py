@@ -1,0 +1,95 @@
+"""Completions drawn token by token, with cached keys and values and one random stream per row."""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
+
+from lab.lm import transformer
+from lab.lm.transformer import Architecture
+
+
+class _Progress(NamedTuple):
+    step: Int[Array, ""]
+    last: Int[Array, "B"]
+    ended: Bool[Array, "B"]
+    tokens: Int[Array, "B C"]
+    cache: tuple[transformer.Cache, ...] | None
+
+
+@partial(jax.jit, static_argnums=(1, 5, 6))
+def sample(
+    params: PyTree,
+    arch: Architecture,
+    prompts: Integer[Array, "B P"],
+    start: Integer[Array, "B"],
+    keys: Key[Array, "B"],
+    n_new: int,
+    end: int,
+    temperature: Float[Array, ""] | float = 1.0,
+) -> Int[Array, "B C"]:
+    """At most `n_new` tokens after each left-padded prompt; after the token `end` only more of it.
+
+    The whole vocabulary is sampled from. A row's tokens depend on its prompt and its key alone, not
+    on the rows beside it, up to the rounding of sums.
+    """
+    n_rows, n_prompt = prompts.shape
+    cache = transformer.empty_cache(arch, n_rows, n_prompt + n_new)
+
+    def draw(hidden: Float[Array, "B D"], step: Int[Array, ""] | int) -> Int[Array, "B"]:
+        z = transformer.logits(params, hidden) / temperature
+        uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, step)))(keys)
+        return inverse_cdf(jnp.exp(z - jnp.max(z, axis=-1, keepdims=True)), uniform)
+
+    def unfinished(p: _Progress) -> Bool[Array, ""]:
+        return (p.step < n_new) & ~jnp.all(p.ended)
+
+    def advance(p: _Progress) -> _Progress:
+        hidden, cache = transformer.forward(
+            params, arch, p.last[:, None], start, p.cache, n_prompt + p.step - 1
+        )
+        token = jnp.where(p.ended, end, draw(hidden[:, 0], p.step))
+        tokens = jax.lax.dynamic_update_slice(p.tokens, token[:, None], (0, p.step))
+        return _Progress(p.step + 1, token, p.ended | (token == end), tokens, cache)
+
+    hidden, cache = transformer.forward(params, arch, prompts, start, cache, n_out=1)
+    first = draw(hidden[:, -1], 0)
+    tokens = jnp.full((n_rows, n_new), end, jnp.int32).at[:, 0].set(first)
+    begun = _Progress(jnp.int32(1), first, first == end, tokens, cache)
+    return jax.lax.while_loop(unfinished, advance, begun).tokens
+
+
+def inverse_cdf(weights: Float[Array, "B V"], uniform: Float[Array, "B"]) -> Int[Array, "B"]:
+    """The index at which the running sum of a row's weights passes `uniform` times their sum.
+
+    One random number a row instead of one a logit, and no running sum over the vocabulary: first
+    the block is found, then the place in it. Rarer than 2^-24 is never drawn: float32's uniform has
+    no finer steps. An index of weight 0 is never drawn.
+    """
+    n_rows, n_tokens = weights.shape
+    width = math.isqrt(n_tokens - 1) + 1
+    n_blocks = -(-n_tokens // width)
+    padding = ((0, 0), (0, n_blocks * width - n_tokens))
+    blocks = jnp.pad(weights, padding).reshape(n_rows, n_blocks, width)
+    block, rest = _passing(jnp.sum(blocks, axis=-1), uniform)
+    inside = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
+    place, _ = _passing(inside, rest)
+    return (block * width + place).astype(jnp.int32)
+
+
+def _passing(
+    weights: Float[Array, "B W"], uniform: Float[Array, "B"]
+) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
+    """Where the running sum passes `uniform` of the whole, and the part of that weight used."""
+    running = jnp.cumsum(weights, axis=-1)
+    target = uniform * running[:, -1]
+    at = jnp.sum(running <= target[:, None], axis=-1)
+    # Rounding may take the target to the very end, where there may be only zeros.
+    last = weights.shape[1] - 1 - jnp.argmax(weights[:, ::-1] > 0, axis=-1)
+    at = jnp.minimum(at, last)
+    weight = jnp.take_along_axis(weights, at[:, None], axis=-1)[:, 0]
+    before = jnp.take_along_axis(running, at[:, None], axis=-1)[:, 0] - weight
+    return at, jnp.clip((target - before) / weight, 0.0, 1.0 - 2**-24)
