@@ -1,0 +1,75 @@
+"""Cosine of the two gradients, and accuracy, along training: mean and 95 % interval per arm."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures import style
+from lab import results, stats
+
+ARMS = {
+    "imitation": ("#1170aa", "-"),
+    "random part removed": ("#5fa2ce", "--"),
+    "liminal": ("#a3acb9", "-"),
+    "aligned part removed": ("#57606c", "--"),
+    "aligned update removed": ("#000000", ":"),
+    "other init": ("#c85200", "-"),
+}
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw figure.png and figure.pdf in a run folder from its table."""
+    return draw_from(folder / "table.csv", folder / "run.json", folder / "figure")
+
+
+def draw_from(table_path: Path, record_path: Path, stem: Path) -> list[Path]:
+    """Draw `stem`.png and `stem`.pdf from a table and its record."""
+    table, record = results.read_table(table_path), results.read_json(record_path)
+    with style.style():
+        return style.save(_figure(table, record), stem)
+
+
+def averages(table: results.Table) -> list[str]:
+    """Each arm's cosine over all of training, mean and 95 % interval over members, as text."""
+    lines = []
+    for arm in dict.fromkeys(table["arm"]):
+        mean, low, high = stats.mean_interval(curves(table, arm, "cosine")[1].mean(axis=1))
+        up = np.mean(curves(table, arm, "positive")[1])
+        lines.append(f"{arm}: cosine {mean:.4f} ({low:.4f} to {high:.4f}), above 0 at {up:.0%}")
+    return lines
+
+
+def curves(table: results.Table, arm: str, value: str) -> tuple[np.ndarray, np.ndarray]:
+    """(steps [N], values [E N]) of an arm."""
+    rows = table["arm"] == arm
+    steps = np.unique(table["step"][rows])
+    order = np.lexsort((table["step"][rows], table["member"][rows]))
+    return steps, table[value][rows][order].reshape(-1, len(steps))
+
+
+def _figure(table: results.Table, record: dict) -> Figure:
+    figure = Figure((7.2, 3.3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _panel(left, table, "cosine")
+    left.axhline(0, color="black", lw=0.7)
+    left.set_ylabel("cosine of imitation and trait gradients")
+    _panel(right, table, "accuracy")
+    right.axhline(0.1, color="black", lw=0.7, ls=(0, (4, 3)))
+    right.set_ylabel("accuracy")
+    right.legend(fontsize=7, loc="upper left", handlelength=1.8)
+    n = len(set(table["member"]))
+    figure.suptitle(
+        f"{style.members(record, n)}; mean and 95 % t interval", fontsize=8, x=0.01, ha="left"
+    )
+    return figure
+
+
+def _panel(axes: Axes, table: results.Table, value: str) -> None:
+    for arm, (colour, line) in ARMS.items():
+        steps, values = curves(table, arm, value)
+        mean, low, high = np.transpose([stats.mean_interval(column) for column in values.T])
+        axes.plot(steps, mean, line, color=colour, lw=1.4, label=arm)
+        axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
+    axes.set_xlabel("student's step")
