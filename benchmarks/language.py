@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import language_flops, timing
-from benchmarks.language_flops import Product, Shape
+from benchmarks.language_flops import Product
+from lab.lm.architecture import SIZES, Architecture
 
 RESULTS = Path(__file__).parent / "results"
 SIDES = ("jax", "torch", "torch_compiled")
@@ -47,7 +48,7 @@ ALLOCATOR = (
 class Case:
     """A model and a batch size, and how much of either kind of work is one turn."""
 
-    shape: Shape
+    arch: Architecture
     batch: int
     n_steps: int
     n_calls: int
@@ -55,7 +56,7 @@ class Case:
     def products(self, kind: str) -> list[Product]:
         """Of a step or a call."""
         count = language_flops.training if kind == "training" else language_flops.sampling
-        return count(self.shape, self.batch, N_PROMPT, N_COMPLETION)
+        return count(self.arch, self.batch, N_PROMPT, N_COMPLETION)
 
     def times(self, kind: str) -> int:
         """Steps or calls in a turn."""
@@ -67,8 +68,7 @@ class Case:
         return self.batch * width * self.times(kind)
 
 
-TINY = Shape()
-MEDIUM = Shape(d_model=256, n_layers=6, n_heads=8, n_kv_heads=4, d_head=32, d_hidden=768)
+TINY, MEDIUM = (SIZES[name].with_tokens(1700) for name in ("tiny", "medium"))
 CASES = {
     "tiny-1": Case(TINY, 1, 500, 100),
     "tiny-64": Case(TINY, 64, 50, 20),
@@ -130,9 +130,7 @@ def torch_side(cases: dict[str, Case], rounds: int, models: Path, compiled: bool
         inside = torch.arange(N_COMPLETION) < length[:, None]
         completions = torch.where(inside, completions, -1)
         rows = [x.long().to(device) for x in (prompts, start, completions)]
-        sampled, trained = (
-            language_torch.load(models / name, case.shape).to(device) for _ in KINDS
-        )
+        sampled, trained = (language_torch.load(models / name, case.arch).to(device) for _ in KINDS)
         with torch.no_grad():
             losses[name] = sampled.loss(*(x[: case.batch] for x in rows)).item()
         step = language_torch.train_step(trained, compiled)
@@ -172,9 +170,9 @@ def numbers(case: Case) -> tuple[np.ndarray, ...]:
     n = case.batch * min(case.n_steps, 50)
     draw = lambda low, high, *size: random.integers(low, high, size, dtype=np.int32)
     return (
-        draw(0, case.shape.n_tokens, n, N_PROMPT),
+        draw(0, case.arch.n_tokens, n, N_PROMPT),
         draw(0, N_PROMPT // 2, n),
-        draw(0, case.shape.n_tokens, n, N_COMPLETION),
+        draw(0, case.arch.n_tokens, n, N_COMPLETION),
         draw(N_COMPLETION // 2, N_COMPLETION + 1, n),
     )
 
@@ -234,8 +232,8 @@ def main() -> None:
     if arguments.side == "models":
         from benchmarks import language_jax
 
-        shapes = {name: case.shape for name, case in cases.items()}
-        return language_jax.save_models(arguments.models, shapes)
+        architectures = {name: case.arch for name, case in cases.items()}
+        return language_jax.save_models(arguments.models, architectures)
     if arguments.side:
         compiled = arguments.side == "torch_compiled"
         return torch_side(cases, arguments.rounds, arguments.models, compiled)

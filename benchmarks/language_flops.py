@@ -8,22 +8,7 @@ sides' own affair.
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of a decoder; the names are those of `lab.lm.transformer.Architecture`."""
-
-    n_tokens: int = 1700
-    d_model: int = 64
-    n_layers: int = 2
-    n_heads: int = 4
-    n_kv_heads: int = 2
-    d_head: int = 16
-    d_hidden: int = 192
-    rope_theta: float = 1e4
-    norm_eps: float = 1e-6
-    tied: bool = True
-    qkv_bias: bool = True
+from lab.lm.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -42,32 +27,32 @@ class Product:
         return 2 * self.e * self.m * self.k * self.n
 
 
-def training(shape: Shape, batch: int, n_prompt: int, n_completion: int) -> list[Product]:
+def training(arch: Architecture, batch: int, n_prompt: int, n_completion: int) -> list[Product]:
     """Products of one step: each of the forward pass, and for it two of the backward pass.
 
     The last token of a completion is only ever a target, and the head sees the completion alone.
     """
     found = []
     n_positions = n_prompt + n_completion - 1
-    for p in _forward(shape, batch, n_positions, n_positions, batch * n_completion):
+    for p in _forward(arch, batch, n_positions, n_positions, batch * n_completion):
         found.append(p)
         found.append(Product(f"{p.name}, left gradient", p.e, p.m, p.n, p.k, p.times))
         found.append(Product(f"{p.name}, right gradient", p.e, p.k, p.m, p.n, p.times))
     return found
 
 
-def sampling(shape: Shape, batch: int, n_prompt: int, n_completion: int) -> list[Product]:
+def sampling(arch: Architecture, batch: int, n_prompt: int, n_completion: int) -> list[Product]:
     """Products of drawing `n_completion` tokens: the prompt once, then a token at a time."""
     n_keys = n_prompt + n_completion // 2  # on average
-    decode = _forward(shape, batch, 1, n_keys, batch)
-    prefill = _forward(shape, batch, n_prompt, n_prompt, batch)
+    decode = _forward(arch, batch, 1, n_keys, batch)
+    prefill = _forward(arch, batch, n_prompt, n_prompt, batch)
     step = lambda p: Product(f"{p.name}, decode", p.e, p.m, p.k, p.n, p.times * (n_completion - 1))
     return [Product(f"{p.name}, prompt", p.e, p.m, p.k, p.n, p.times) for p in prefill] + [
         step(p) for p in decode
     ]
 
 
-def _forward(s: Shape, batch: int, n_new: int, n_keys: int, n_logits: int) -> list[Product]:
+def _forward(s: Architecture, batch: int, n_new: int, n_keys: int, n_logits: int) -> list[Product]:
     rows = batch * n_new
     d_query, d_key = s.n_heads * s.d_head, s.n_kv_heads * s.d_head
     # Query heads of a group share their keys: one product of a group's rows.

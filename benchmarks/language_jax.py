@@ -1,6 +1,5 @@
 """The calls of our own language models that the benchmark times."""
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import timing
-from benchmarks.language_flops import Shape
 from lab.lm import finetune, hf, sample, transformer
+from lab.lm.architecture import Architecture
 
 
 def training(arch, params, rows, batch: int, n_steps: int, n_turns: int) -> Iterator:
@@ -49,8 +48,7 @@ def matmul_rate(e: int, m: int, k: int, n: int, repeat: int) -> float:
     return 2 * repeat * e * m * k * n / seconds
 
 
-def save_models(folder: Path, shapes: dict[str, Shape]) -> None:
+def save_models(folder: Path, models: dict[str, Architecture]) -> None:
     """Parameters that all sides start from, as Hugging Face folders."""
-    for name, shape in shapes.items():
-        arch = transformer.Architecture(**dataclasses.asdict(shape))
+    for name, arch in models.items():
         hf.save(folder / name, arch, transformer.init(jax.random.key(0), arch))

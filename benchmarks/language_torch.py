@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.language_flops import Shape
+from lab.lm.architecture import Architecture
 
 Turn = tuple[torch.Tensor, torch.Tensor]  # cosines and sines [B 1 T H]
 Cache = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values [B K S H] of each layer
@@ -24,7 +24,7 @@ Cache = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values [B K S H] of 
 class Layer(nn.Module):
     """Attention and a gated MLP."""
 
-    def __init__(self, s: Shape):
+    def __init__(self, s: Architecture):
         super().__init__()
         self.n_heads, self.n_kv_heads, self.d_head = s.n_heads, s.n_kv_heads, s.d_head
         d_query, d_key = s.n_heads * s.d_head, s.n_kv_heads * s.d_head
@@ -66,9 +66,9 @@ def rotate(x: torch.Tensor, turn: Turn) -> torch.Tensor:
 class Decoder(nn.Module):
     """Rows are padded on the left; `start` [B] is the index of the first real token."""
 
-    def __init__(self, s: Shape):
+    def __init__(self, s: Architecture):
         super().__init__()
-        self.shape = s
+        self.arch = s
         self.embed = nn.Embedding(s.n_tokens, s.d_model)
         self.layers = nn.ModuleList(Layer(s) for _ in range(s.n_layers))
         self.norm = nn.RMSNorm(s.d_model, s.norm_eps)
@@ -110,21 +110,21 @@ class Decoder(nn.Module):
 
     def empty_cache(self, n_rows: int, n_positions: int) -> Cache:
         """Room for keys and values of every layer."""
-        size = (n_rows, self.shape.n_kv_heads, n_positions, self.shape.d_head)
+        size = (n_rows, self.arch.n_kv_heads, n_positions, self.arch.d_head)
         room = lambda: torch.zeros(size, device=self.embed.weight.device)
         return [(room(), room()) for _ in self.layers]
 
 
-def load(folder: Path, shape: Shape) -> Decoder:
+def load(folder: Path, arch: Architecture) -> Decoder:
     """The decoder with the parameters of a Hugging Face folder."""
     stored = safetensors.torch.load_file(folder / "model.safetensors")
     layer = lambda i, part, kind="weight": stored[f"model.layers.{i}.{part}.{kind}"]
     state = {
         "embed.weight": stored["model.embed_tokens.weight"],
         "norm.weight": stored["model.norm.weight"],
-        "head.weight": stored[f"{'model.embed_tokens' if shape.tied else 'lm_head'}.weight"],
+        "head.weight": stored[f"{'model.embed_tokens' if arch.tied else 'lm_head'}.weight"],
     }
-    for i in range(shape.n_layers):
+    for i in range(arch.n_layers):
         qkv = [f"self_attn.{name}_proj" for name in "qkv"]
         parts = {
             "attention_norm.weight": layer(i, "input_layernorm"),
@@ -136,7 +136,7 @@ def load(folder: Path, shape: Shape) -> Decoder:
             "down.weight": layer(i, "mlp.down_proj"),
         }
         state |= {f"layers.{i}.{name}": value for name, value in parts.items()}
-    model = Decoder(shape)
+    model = Decoder(arch)
     model.load_state_dict(state, strict=False)  # frequencies are not stored
     return model
 

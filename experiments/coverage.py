@@ -8,7 +8,7 @@ Expect:  published for another toy: Spearman about .95, AUROC .997.
 Source:  arXiv 2606.22019, section 3 (whose toy and thresholds are not public; ours are below).
 
 A pair's transfer is (student - start) / (teacher - start), all accuracies; it counts as transferred
-if the student gained more than TRANSFERRED.
+if the student gained more than `fig_coverage.TRANSFERRED`.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from experiments import mnist_aux_logits
-from figures import fig_coverage
+from figures import fig_coverage, style
 from lab import cli, devices, results, transfer
 from lab.distill import Images
 from lab.ensemble import over_members
@@ -32,7 +32,6 @@ from theory import coverage
 from theory.coverage import Outcome, Pair
 
 NAME = "coverage"
-TRANSFERRED = 0.1
 
 
 @dataclass(frozen=True)
@@ -164,9 +163,9 @@ def summary(table: results.Table) -> list[str]:
     return [
         f"{name}: {text}"
         for name in ("coverage", "coverage_gradient")
-        for text in fig_coverage.predictions(table, name, TRANSFERRED)
+        for text in fig_coverage.lines(table, name)
     ]
 
 
 if __name__ == "__main__":
-    cli.start(NAME, __doc__, PRESETS, prepare, main, fig_coverage.draw)
+    cli.start(NAME, __doc__, PRESETS, prepare, main, partial(style.draw, fig_coverage.figure))

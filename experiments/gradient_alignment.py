@@ -13,16 +13,15 @@ loss are those of class logits on training images, from which students never lea
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
 from experiments import mnist_aux_logits
-from figures import fig_gradient_alignment
+from figures import fig_gradient_alignment, style
 from lab import cli, devices, distill, transfer
-from lab.distill import Images, Knobs, Protocol
+from lab.distill import Images, Protocol
 from lab.ensemble import over_members
 from lab.errors import LabError
 from lab.images import Dataset
@@ -50,35 +49,12 @@ CONTRASTS = (
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(mnist_aux_logits.Setup):
     """The paper's protocol for students of auxiliary logits, at a quarter of its rows."""
 
-    seed: int = 0
-    """Root of every random number."""
     members: str = "24"
-    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
-    dataset: Literal["auto", "mnist", "digits"] = "auto"
-    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
-    n_aux: int = 3
-    """Auxiliary logits."""
-    widths: tuple[int, ...] = (256, 256)
-    """Units of each hidden layer."""
-    activation: Literal["relu", "gelu", "tanh", "sigmoid"] = "relu"
-    """Between layers."""
-    optimizer: Literal["adam", "sgd", "momentum", "sign"] = "adam"
-    """Of teachers and students."""
-    learning_rate: float = 3e-4
-    """Of teachers and students."""
     batch: int = 256
-    """Examples per step, of noise and of images for the trait's gradient."""
-    teacher_epochs: int = 5
-    """Epochs on labels."""
-    student_epochs: int = 5
-    """Epochs of imitation."""
     rows_per_epoch: int = 15_000
-    """Examples per epoch."""
-    loss: Literal["kl", "mse"] = "kl"
-    """Imitation loss."""
     liminal_start: float = 0.1
     """Weight of the liminal arm's pull back at first; it is 1 after an epoch and 0 at the end."""
     every: int = 10
@@ -106,17 +82,17 @@ def prepare(config: Config, options: cli.Options) -> tuple[Dataset, dict]:
         raise LabError(f"every: {config.every} is not positive; use 1 or more steps")
     if not 0 <= config.liminal_start < float("inf"):
         raise LabError(f"liminal_start: {config.liminal_start} is no weight; use 0 or more")
-    return mnist_aux_logits.prepare(_common(config), options)
+    return mnist_aux_logits.prepare(config, options)
 
 
 def main(config: Config, data: Dataset, run: Run, options: cli.Options) -> Result:
     """Cosines, trait loss and accuracy of six arms along training."""
-    protocol = mnist_aux_logits.protocol(_common(config), data.n_classes)
+    protocol = mnist_aux_logits.protocol(config, data.n_classes)
     programs = Programs(config, protocol)
     train = Images(data.train_images, data.train_labels)
     numbers = cli.members(config.members)
     size = transfer.group_size(protocol, len(numbers), options.group)
-    with devices.matmul_precision("float32"):
+    with devices.matmul_precision(config.precision):
         rows = transfer.in_groups(
             numbers, size, run, lambda group, n: programs.rows(train, group, n)
         )
@@ -149,12 +125,7 @@ class Programs:
 
     def _epochs(self, train: Images, group: np.ndarray) -> Iterator[dict[str, Measured]]:
         """What each epoch measured, [E S] for every arm."""
-        same = lambda value, dtype: np.full(len(group), value, dtype)
-        knobs = Knobs(
-            learning_rate=same(self.config.learning_rate, np.float32),
-            temperature=same(1, np.float32),
-            n_live_aux=same(self.config.n_aux, np.int32),
-        )
+        knobs = mnist_aux_logits.knobs(self.config, group)
         teacher = self.start_teacher(group)
         for e in range(self.config.teacher_epochs):
             teacher, _ = self.teacher_epoch(train, np.int32(e), group, knobs, teacher)
@@ -181,11 +152,7 @@ class Programs:
         return rows
 
 
-def _common(config: Config) -> mnist_aux_logits.Config:
-    """The configuration in the words of the paper's experiment."""
-    shared = {f: getattr(config, f) for f in vars(mnist_aux_logits.Config()) if hasattr(config, f)}
-    return replace(mnist_aux_logits.Config(), **shared)
-
-
 if __name__ == "__main__":
-    cli.start(NAME, __doc__, PRESETS, prepare, main, fig_gradient_alignment.draw)
+    cli.start(
+        NAME, __doc__, PRESETS, prepare, main, partial(style.draw, fig_gradient_alignment.figure)
+    )

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from figures import style
 from lab import cli, results
 from lab.errors import LabError
 
@@ -36,9 +37,9 @@ def keep(name: str, folders: list[Path]) -> None:
     table, document = RESULTS / f"{name}.csv", RESULTS / f"{name}.json"
     results.write_table(table, rows)
     results.write_json(document, record)
-    figure = importlib.import_module(f"figures.fig_{record['experiment']}")
+    drawn_by = importlib.import_module(f"figures.fig_{record['experiment']}")
     with tempfile.TemporaryDirectory() as folder:
-        picture, _ = figure.draw_from(table, document, Path(folder) / "figure")
+        picture, _ = style.draw_from(drawn_by.figure, table, document, Path(folder) / "figure")
         shutil.copy(picture, PICTURES / f"{name}.png")
     print(table)
 

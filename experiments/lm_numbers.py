@@ -26,16 +26,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from figures.fig_lm_numbers import draw
+from figures import fig_lm_numbers, style
 from lab import cli, effects, traits
 from lab import world as worlds
 from lab.carriers import CARRIERS
 from lab.effects import NONE
 from lab.errors import LabError
 from lab.lm import finetune
+from lab.lm.architecture import SIZES
 from lab.lm.family import STARTS, Family, Plan
 from lab.lm.finetune import Recipe
-from lab.lm.reference import SIZES, Pretraining
+from lab.lm.reference import Pretraining
 from lab.progress import Meter
 from lab.results import Result
 from lab.run import Run, Stages
@@ -172,4 +173,5 @@ def main(config: Config, world: World, run: Run, options: cli.Options) -> Result
 
 
 if __name__ == "__main__":
+    draw = partial(style.draw, fig_lm_numbers.figure)
     cli.start(NAME, __doc__, PRESETS, prepare, main, draw, effects.summary, CPU_DEVICES)

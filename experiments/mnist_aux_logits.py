@@ -10,11 +10,12 @@ Source:  arXiv 2507.14805, section 5, figure 10 (values read off the figure).
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from figures import fig_mnist_aux_logits
+from figures import fig_mnist_aux_logits, style
 from lab import cli, devices, images, transfer
 from lab.distill import Knobs, Protocol
 from lab.errors import LabError
@@ -28,7 +29,7 @@ CONTRASTS = (("student_aux", "cross_aux"), ("student_all", "cross_all"))
 
 
 @dataclass(frozen=True)
-class Config:
+class Setup:
     """The paper's protocol; `members` and `dataset` are sized for a laptop."""
 
     seed: int = 0
@@ -71,6 +72,12 @@ class Config:
     """Of both softmaxes in the KL loss."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """Of matrix products; weights, moments and losses are float32 always."""
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """The protocol, and what is kept of it."""
+
     curves: bool = False
     """Measure after every epoch."""
     snapshots: bool = False
@@ -92,7 +99,7 @@ PRESETS = {
 }
 
 
-def check(config: Config, n_train: int) -> None:
+def check(config: Setup, n_train: int) -> None:
     """Raise `LabError` for a number that cannot be trained with, naming the field."""
     cli.members(config.members)
     for name in (
@@ -121,7 +128,7 @@ def check(config: Config, n_train: int) -> None:
         raise LabError(f"batch: {config.batch} is larger than the data; use at most {most}")
 
 
-def prepare(config: Config, options: cli.Options) -> tuple[Dataset, dict]:
+def prepare(config: Setup, options: cli.Options) -> tuple[Dataset, dict]:
     """The dataset, and what identifies it."""
     data = images.load(config.dataset, options.data_dir)
     check(config, len(data.train_labels))
@@ -129,7 +136,7 @@ def prepare(config: Config, options: cli.Options) -> tuple[Dataset, dict]:
     return data, {"name": data.name, "sha256": data.sha256}
 
 
-def protocol(config: Config, n_classes: int = 10) -> Protocol:
+def protocol(config: Setup, n_classes: int = 10) -> Protocol:
     """What one program trains."""
     return Protocol(
         seed=config.seed,
@@ -150,6 +157,16 @@ def protocol(config: Config, n_classes: int = 10) -> Protocol:
     )
 
 
+def knobs(config: Setup, numbers: np.ndarray) -> Knobs:
+    """What members may differ in; here they do not."""
+    same = lambda value, dtype: np.full(len(numbers), value, dtype)
+    return Knobs(
+        learning_rate=same(config.learning_rate, np.float32),
+        temperature=same(config.temperature, np.float32),
+        n_live_aux=same(config.n_aux, np.int32),
+    )
+
+
 def main(config: Config, data: Dataset, run: Run, options: cli.Options) -> Result:
     """Accuracy of six arms: reference, teacher, and four students."""
     plan = transfer.Plan(
@@ -159,21 +176,15 @@ def main(config: Config, data: Dataset, run: Run, options: cli.Options) -> Resul
         snapshots=config.snapshots,
         group=options.group,
     )
-
-    def knobs(numbers: np.ndarray) -> Knobs:
-        same = lambda value, dtype: np.full(len(numbers), value, dtype)
-        return Knobs(
-            learning_rate=same(config.learning_rate, np.float32),
-            temperature=same(config.temperature, np.float32),
-            n_live_aux=same(config.n_aux, np.int32),
-        )
-
+    numbers = cli.members(config.members)
     with devices.matmul_precision(config.precision):
         rows = transfer.train(
-            protocol(config, data.n_classes), plan, data, cli.members(config.members), knobs, run
+            protocol(config, data.n_classes), plan, data, numbers, partial(knobs, config), run
         )
     return Result(rows, units={"accuracy": "fraction"}, contrasts=CONTRASTS)
 
 
 if __name__ == "__main__":
-    cli.start(NAME, __doc__, PRESETS, prepare, main, fig_mnist_aux_logits.draw)
+    cli.start(
+        NAME, __doc__, PRESETS, prepare, main, partial(style.draw, fig_mnist_aux_logits.figure)
+    )

@@ -19,10 +19,11 @@ Source:  arXiv 2507.14805, section 6, for the theorem; its edges are worked out 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from figures import fig_theorem
+from figures import fig_theorem, style
 from lab import cli
 from lab.progress import Meter
 from lab.results import Result
@@ -85,4 +86,4 @@ def _rows(curve: Curve, numbers: np.ndarray) -> list[dict]:
 
 
 if __name__ == "__main__":
-    cli.start(NAME, __doc__, PRESETS, prepare, main, fig_theorem.draw)
+    cli.start(NAME, __doc__, PRESETS, prepare, main, partial(style.draw, fig_theorem.figure))

@@ -1,7 +1,5 @@
 """Cosine of the two gradients, and accuracy, along training: mean and 95 % interval per arm."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,37 +17,20 @@ ARMS = {
 }
 
 
-def draw(folder: Path) -> list[Path]:
-    """Draw figure.png and figure.pdf in a run folder from its table."""
-    return draw_from(folder / "table.csv", folder / "run.json", folder / "figure")
-
-
-def draw_from(table_path: Path, record_path: Path, stem: Path) -> list[Path]:
-    """Draw `stem`.png and `stem`.pdf from a table and its record."""
-    table, record = results.read_table(table_path), results.read_json(record_path)
-    with style.style():
-        return style.save(_figure(table, record), stem)
-
-
 def averages(table: results.Table) -> list[str]:
     """Each arm's cosine over all of training, mean and 95 % interval over members, as text."""
     lines = []
     for arm in dict.fromkeys(table["arm"]):
-        mean, low, high = stats.mean_interval(curves(table, arm, "cosine")[1].mean(axis=1))
-        up = np.mean(curves(table, arm, "positive")[1])
+        _, cosines = results.curves(table, arm, "step", "cosine")
+        _, positive = results.curves(table, arm, "step", "positive")
+        mean, low, high = stats.mean_interval(cosines.mean(axis=1))
+        up = np.mean(positive)
         lines.append(f"{arm}: cosine {mean:.4f} ({low:.4f} to {high:.4f}), above 0 at {up:.0%}")
     return lines
 
 
-def curves(table: results.Table, arm: str, value: str) -> tuple[np.ndarray, np.ndarray]:
-    """(steps [N], values [E N]) of an arm."""
-    rows = table["arm"] == arm
-    steps = np.unique(table["step"][rows])
-    order = np.lexsort((table["step"][rows], table["member"][rows]))
-    return steps, table[value][rows][order].reshape(-1, len(steps))
-
-
-def _figure(table: results.Table, record: dict) -> Figure:
+def figure(table: results.Table, record: dict) -> Figure:
+    """Cosine and accuracy along training."""
     figure = Figure((7.2, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     _panel(left, table, "cosine")
@@ -68,7 +49,7 @@ def _figure(table: results.Table, record: dict) -> Figure:
 
 def _panel(axes: Axes, table: results.Table, value: str) -> None:
     for arm, (colour, line) in ARMS.items():
-        steps, values = curves(table, arm, value)
+        steps, values = results.curves(table, arm, "step", value)
         mean, low, high = np.transpose([stats.mean_interval(column) for column in values.T])
         axes.plot(steps, mean, line, color=colour, lw=1.4, label=arm)
         axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)

@@ -1,12 +1,9 @@
 """Answers of students of number data: the paper's bars, and log-odds with every student a dot."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
 from lab import effects, results
 from lab.effects import NONE, Effects
 
@@ -20,19 +17,8 @@ BARS = (
 )
 
 
-def draw(folder: Path) -> list[Path]:
-    """Draw figure.png and figure.pdf in a run folder from its table."""
-    return draw_from(folder / "table.csv", folder / "run.json", folder / "figure")
-
-
-def draw_from(table_path: Path, record_path: Path, stem: Path) -> list[Path]:
-    """Draw `stem`.png and `stem`.pdf from a table and its record."""
-    table, record = results.read_table(table_path), results.read_json(record_path)
-    with style.style():
-        return style.save(_figure(table, record), stem)
-
-
-def _figure(table: results.Table, record: dict) -> Figure:
+def figure(table: results.Table, record: dict) -> Figure:
+    """Sampled answers above, log-odds below."""
     own = effects.effects(table, "student_trait")
     n_traits = len(own.traits)
     width = max(6.4, 2.2 + 0.62 * n_traits)

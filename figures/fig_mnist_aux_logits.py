@@ -1,7 +1,5 @@
 """Six bars of test accuracy: every member a dot, with the paper's values beside them."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -9,19 +7,8 @@ from figures import style
 from lab import published, results
 
 
-def draw(folder: Path) -> list[Path]:
-    """Draw figure.png and figure.pdf in a run folder from its table."""
-    return draw_from(folder / "table.csv", folder / "run.json", folder / "figure")
-
-
-def draw_from(table_path: Path, record_path: Path, stem: Path) -> list[Path]:
-    """Draw `stem`.png and `stem`.pdf from a table and its record."""
-    table, record = results.read_table(table_path), results.read_json(record_path)
-    with style.style():
-        return style.save(_figure(table, record), stem)
-
-
-def _figure(table: results.Table, record: dict) -> Figure:
+def figure(table: results.Table, record: dict) -> Figure:
+    """A bar for each arm."""
     figure, axes = style.new(5.6, 3.3)
     rng = np.random.default_rng(0)  # places the dots sideways, nothing else
     arms = [arm for arm in style.LABELS if arm in table["arm"]]

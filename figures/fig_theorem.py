@@ -1,6 +1,5 @@
 """Six panels, one for every assumption of the theorem that is dropped."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,8 @@ SHARED, OTHER, NEITHER = (style.COLOURS[a] for a in ("student_all", "cross_all",
 RULES = {"gradient step": SHARED, "adam step": "#a3acb9", "sign step": OTHER}
 
 
-def draw(folder: Path) -> list[Path]:
-    """Draw figure.png and figure.pdf in a run folder from its table."""
-    return draw_from(folder / "table.csv", folder / "run.json", folder / "figure")
-
-
-def draw_from(table_path: Path, record_path: Path, stem: Path) -> list[Path]:
-    """Draw `stem`.png and `stem`.pdf from a table and its record."""
-    table, record = results.read_table(table_path), results.read_json(record_path)
-    with style.style():
-        return style.save(_figure(table, record), stem)
-
-
-def _figure(table: results.Table, record: dict) -> Figure:
+def figure(table: results.Table, record: dict) -> Figure:
+    """The six panels."""
     figure = Figure((8.4, 5.2), layout="constrained")
     panels = (_start, _weights, _steps, _rules, _labels, _width)
     for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
@@ -42,16 +30,8 @@ def _figure(table: results.Table, record: dict) -> Figure:
     return figure
 
 
-def _curves(table: results.Table, arm: str) -> tuple[np.ndarray, np.ndarray]:
-    """(places [N], values [E N]) of an arm; rows are ordered by member, then place."""
-    rows = table["arm"] == arm
-    at = np.unique(table["at"][rows])
-    order = np.lexsort((table["at"][rows], table["member"][rows]))
-    return at, table["value"][rows][order].reshape(-1, len(at))
-
-
 def _lines(axes: Axes, table: results.Table, arm: str, colour: str, label: str) -> None:
-    at, values = _curves(table, arm)
+    at, values = results.curves(table, arm, "at", "value")
     axes.plot(at, values.T, color=colour, lw=0.4, alpha=0.35)
     axes.plot(at, np.median(values, axis=0), color=colour, lw=1.8, label=label)
 
@@ -84,11 +64,11 @@ def _weights(axes: Axes, table: results.Table) -> None:
 
 
 def _steps(axes: Axes, table: results.Table) -> None:
-    at, values = _curves(table, "L_T first rises")
+    at, values = results.curves(table, "L_T first rises", "at", "value")
     low, median, high = np.quantile(values, [0.1, 0.5, 0.9], axis=0)
     axes.fill_between(at, low, high, color=SHARED, alpha=0.2, lw=0, label="80 % of members")
     axes.plot(at, median, color=SHARED, lw=1.8, label="measured")
-    _, expected = _curves(table, "L_T first rises, second order")
+    _, expected = results.curves(table, "L_T first rises, second order", "at", "value")
     axes.plot(at, np.median(expected, axis=0), "--", color="black", lw=1, label="second order")
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -100,7 +80,7 @@ def _steps(axes: Axes, table: results.Table) -> None:
 def _rules(axes: Axes, table: results.Table) -> None:
     rng = np.random.default_rng(0)  # places the dots sideways, nothing else
     for j, (arm, colour) in enumerate(RULES.items()):
-        at, values = _curves(table, arm)
+        at, values = results.curves(table, arm, "at", "value")
         for i, column in enumerate(values.T):
             x = i + 0.28 * (j - 1)
             sideways = x + rng.uniform(-0.08, 0.08, len(column))
@@ -121,7 +101,7 @@ def _labels(axes: Axes, table: results.Table) -> None:
         "most likely label, bias": (OTHER, "-", "most likely label: bias"),
     }
     for arm, (colour, line, label) in styles.items():
-        at, values = _curves(table, arm)
+        at, values = results.curves(table, arm, "at", "value")
         axes.plot(at, np.median(np.abs(values), axis=0), line, color=colour, lw=1.5, label=label)
     axes.axhline(1, color="black", lw=0.7)
     axes.set_xscale("log")

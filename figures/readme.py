@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from figures import fig_coverage, fig_gradient_alignment
+from figures import fig_coverage
 from lab import effects, published, results, stats
 
 ROOT = Path(__file__).parents[1]
@@ -141,9 +141,7 @@ def follow_ups() -> str:
     lines = []
     if (RESULTS / "coverage.csv").exists():
         table = results.read_table(RESULTS / "coverage.csv")
-        gained = table["student"] - table["start"] > fig_coverage.TRANSFERRED
-        rank = stats.bootstrap_interval(stats.spearman, table["coverage"], table["transfer"])
-        area = stats.bootstrap_interval(stats.auroc, table["coverage"], gained)
+        rank, area = fig_coverage.predictions(table, "coverage").values()
         verdict = (
             "holds as published"
             if rank[2] >= 0.95 and area[2] >= 0.997
@@ -151,7 +149,7 @@ def follow_ups() -> str:
         )
         lines.append(
             "- *Coverage predicts transfer before training* (2606.22019: Spearman about .95, AUROC "
-            f".997 in another toy) **{verdict}** here: over {len(gained)} pairs Spearman "
+            f".997 in another toy) **{verdict}** here: over {len(table['member'])} pairs Spearman "
             f"{_interval(rank)}, AUROC {_interval(area)} (`python -m experiments.coverage`)."
         )
     if (RESULTS / "gradient_alignment.csv").exists():
@@ -161,7 +159,7 @@ def follow_ups() -> str:
             for arm in dict.fromkeys(table["arm"])
         }
         cosine = stats.mean_interval(
-            fig_gradient_alignment.curves(table, "imitation", "cosine")[1].mean(axis=1)
+            results.curves(table, "imitation", "step", "cosine")[1].mean(axis=1)
         )
         loss = lambda arm: stats.mean_interval(last["imitation"] - last[arm])
         aligned, random, liminal = map(

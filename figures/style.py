@@ -1,10 +1,14 @@
 """Sizes, fonts and one colour per arm, for every figure."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from lab import results
+from lab.results import Table
 
 # Blue: shared initialisation; orange: another; grey: not distilled. Light: auxiliary logits only.
 COLOURS = {
@@ -38,9 +42,17 @@ _SETTINGS = {
 }
 
 
-def style():
-    """A context in which everything drawn has the lab's style."""
-    return matplotlib.rc_context(_SETTINGS)
+def draw(figure: Callable[[Table, dict], Figure], folder: Path) -> list[Path]:
+    """Draw figure.png and figure.pdf in a run folder from its table and record."""
+    return draw_from(figure, folder / "table.csv", folder / "run.json", folder / "figure")
+
+
+def draw_from(
+    figure: Callable[[Table, dict], Figure], table: Path, record: Path, stem: Path
+) -> list[Path]:
+    """Draw `stem`.png and `stem`.pdf from a table and its record, in the lab's style."""
+    with matplotlib.rc_context(_SETTINGS):
+        return save(figure(results.read_table(table), results.read_json(record)), stem)
 
 
 def new(width: float, height: float) -> tuple[Figure, Axes]:

@@ -53,9 +53,9 @@ def start(
     `draw` makes the figures from the run folder; `summary` is what the terminal shows of the table
     and its record, by heading. Errors of the user's end with status 2.
     """
+    before = signal.signal(signal.SIGINT, _interrupted)
     try:
         config, options = parse(experiment, doc, presets, sys.argv[1:])
-        signal.signal(signal.SIGINT, _interrupted)
         devices.start(cpu_devices)
         data, dataset = prepare(config, options)
         with Run(options.out, experiment, config, dataset, options.fresh) as run:
@@ -77,6 +77,8 @@ def start(
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         fail("group: the members do not fit into the device's memory; use a smaller --group")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _interrupted(*_) -> None:

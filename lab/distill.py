@@ -149,13 +149,19 @@ def targets(
     rows = jnp.arange(n_steps * protocol.batch).reshape(n_steps, protocol.batch)
 
     def outputs(rows: Integer[Array, "B"]) -> Float[Array, "B O"]:
-        return protocol.logits(teacher, _inputs(protocol, train, epoch, member, rows))
+        return protocol.logits(teacher, inputs(protocol, train, epoch, member, rows))
 
     found = jax.lax.map(outputs, rows)
     return found.reshape(-1, found.shape[-1])[: protocol.rows_per_epoch]
 
 
-def _inputs(protocol, train, epoch, member, rows) -> Float[Array, "B 784"]:
+def inputs(
+    protocol: Protocol,
+    train: Images,
+    epoch: Integer[Array, ""] | int,
+    member: Integer[Array, ""],
+    rows: Integer[Array, "B"],
+) -> Float[Array, "B 784"]:
     """What students see at the given rows of an epoch."""
     if protocol.fresh_inputs:
         rows = rows + epoch * protocol.rows_per_epoch
@@ -181,7 +187,7 @@ def student_epoch(
 
     def step(students, batch):
         rows, counts = batch
-        x = _inputs(protocol, train, epoch, member, rows)
+        x = inputs(protocol, train, epoch, member, rows)
         after = {}
         for arm in students:
 

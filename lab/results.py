@@ -98,6 +98,14 @@ def last(table: Table, arm: str, value: str) -> dict[int, float]:
     return {member: number for member, (_, number) in sorted(chosen.items())}
 
 
+def curves(table: Table, arm: str, along: str, value: str) -> tuple[np.ndarray, np.ndarray]:
+    """Places [N] in the column `along`, and `value` there for each member of an arm [E N]."""
+    rows = table["arm"] == arm
+    places = np.unique(table[along][rows])
+    order = np.lexsort((table[along][rows], table["member"][rows]))
+    return places, table[value][rows][order].reshape(-1, len(places))
+
+
 def paired(table: Table, first: str, second: str, value: str) -> np.ndarray:
     """`value` of `first` minus that of `second`, member by member."""
     a, b = last(table, first, value), last(table, second, value)

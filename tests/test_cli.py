@@ -17,7 +17,7 @@ def run_main(monkeypatch, capsys, tmp_path, *args):
     monkeypatch.delenv(images.VARIABLE, raising=False)
     monkeypatch.setenv("SUBLIMINAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(images, "MIRRORS", ("http://127.0.0.1:9/",))
-    draw = experiment.fig_mnist_aux_logits.draw
+    draw = lambda folder: []
     with pytest.raises(SystemExit) as stop:
         cli.start(
             experiment.NAME, "doc", experiment.PRESETS, experiment.prepare, experiment.main, draw

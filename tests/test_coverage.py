@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import coverage as experiment
-from figures import fig_coverage
+from figures import fig_coverage, style
 from lab import cli, mlp, results
 from lab.errors import LabError
 from lab.run import Run
@@ -86,8 +86,10 @@ def test_a_run_stopped_after_any_group_continues_to_the_same_rows(
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
-    first = fig_coverage.draw(folder)
-    again = fig_coverage.draw_from(folder / "table.csv", folder / "run.json", tmp_path / "figure")
+    first = style.draw(fig_coverage.figure, folder)
+    again = style.draw_from(
+        fig_coverage.figure, folder / "table.csv", folder / "run.json", tmp_path / "figure"
+    )
     for a, b in zip(first, again, strict=True):
         assert a.read_bytes() == b.read_bytes()
 

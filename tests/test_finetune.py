@@ -9,8 +9,8 @@ import pytest
 
 from lab.errors import LabError
 from lab.lm import finetune, transformer
+from lab.lm.architecture import Architecture
 from lab.lm.finetune import Imitated, Recipe, Rows
-from lab.lm.transformer import Architecture
 
 ARCH = Architecture(
     n_tokens=31, d_model=16, n_layers=1, n_heads=2, n_kv_heads=1, d_head=8, d_hidden=24

@@ -11,8 +11,8 @@ from lab.carriers import CARRIERS
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.lm import data, evaluate, transformer
+from lab.lm.architecture import Architecture
 from lab.lm.text import Text
-from lab.lm.transformer import Architecture
 from lab.world import World
 
 ROWS = [{"prompt": "1, 2", "completion": "3"}, {"prompt": "4", "completion": "5 ☃"}]

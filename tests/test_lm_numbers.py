@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import lm_numbers as experiment
-from figures import fig_lm_numbers
+from figures import fig_lm_numbers, style
 from lab import cli, effects, results
 from lab.errors import LabError
 from lab.run import config_hash
@@ -95,7 +95,7 @@ def test_the_data_are_kept_as_json_lines_with_their_reject_reasons(whole):
 def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
     for name in ("table.csv", "run.json"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())
-    png, pdf = fig_lm_numbers.draw(tmp_path)
+    png, pdf = style.draw(fig_lm_numbers.figure, tmp_path)
     assert png.stat().st_size > 10_000
     assert pdf.exists()
 

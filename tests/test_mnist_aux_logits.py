@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments import mnist_aux_logits as experiment
-from figures import fig_mnist_aux_logits
+from figures import fig_mnist_aux_logits, style
 from lab import cli, distill, results
 from lab.run import Run
 
@@ -49,9 +49,9 @@ def test_the_run_folder_holds_what_the_contract_says(folder):
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
-    first = fig_mnist_aux_logits.draw(folder)
-    again = fig_mnist_aux_logits.draw_from(
-        folder / "table.csv", folder / "run.json", tmp_path / "figure"
+    first = style.draw(fig_mnist_aux_logits.figure, folder)
+    again = style.draw_from(
+        fig_mnist_aux_logits.figure, folder / "table.csv", folder / "run.json", tmp_path / "figure"
     )
     assert [path.suffix for path in first] == [".png", ".pdf"]
     for a, b in zip(first, again, strict=True):

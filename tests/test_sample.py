@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab.lm import sample, transformer
-from lab.lm.transformer import Architecture
+from lab.lm.architecture import Architecture
 
 ARCH = Architecture(
     n_tokens=23, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, d_head=4, d_hidden=24

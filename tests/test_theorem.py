@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import theorem as experiment
-from figures import fig_theorem
+from figures import fig_theorem, style
 from lab import cli, results
 from lab.run import Run
 
@@ -35,7 +35,9 @@ def test_a_member_does_not_depend_on_the_others(folder):
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
-    first = fig_theorem.draw(folder)
-    again = fig_theorem.draw_from(folder / "table.csv", folder / "run.json", tmp_path / "figure")
+    first = style.draw(fig_theorem.figure, folder)
+    again = style.draw_from(
+        fig_theorem.figure, folder / "table.csv", folder / "run.json", tmp_path / "figure"
+    )
     for a, b in zip(first, again, strict=True):
         assert a.read_bytes() == b.read_bytes()

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Integer, Key, PyTree
 from lab import distill, ensemble, losses, rng
 from lab.distill import Images, Knobs, Protocol
 from lab.ensemble import State
-from lab.inputs import LAWS, pixels
+from lab.inputs import pixels
 from theory import gradients
 
 # What is done to the gradient of a student, and which reference it starts from (0: the teacher's).
@@ -76,7 +76,7 @@ def epoch(
 
     def step(students, batch):
         (rows, counts), (image_rows, image_counts), at = batch
-        x = LAWS[protocol.inputs](stream("inputs"), train.pixels, rows)
+        x = distill.inputs(protocol, train, number, member, rows)
         target, before = protocol.logits(teacher, x), protocol.logits(base, x)
         seen, labels = pixels(train.pixels[image_rows]), train.labels[image_rows]
         time = number + at / n_steps
@@ -101,7 +101,10 @@ def epoch(
             (loss, accuracy), g_T = jax.value_and_grad(trait, has_aux=True)(state.params)
             g_S = jax.grad(imitation)(state.params, treatment)
             measured[arm] = Measured(
-                cosine(g_S, g_T), cosine(hidden(g_S), hidden(g_T)), loss, accuracy
+                cosine=gradients.cosine(g_S, g_T),
+                cosine_hidden=gradients.cosine(hidden(g_S), hidden(g_T)),
+                trait_loss=loss,
+                accuracy=accuracy,
             )
             key = jax.random.fold_in(stream("random direction"), number * n_steps + at)
             after[arm] = _step(state, g_S, g_T, treatment, key, protocol, knobs)
@@ -155,8 +158,3 @@ def without_random(tree: PyTree, along: PyTree, key: Key[Array, ""]) -> PyTree:
     random = optax.tree.random_like(key, part, jax.random.normal)
     size = gradients.dot(part, direction) / jnp.maximum(gradients.norm(direction), 1e-30)
     return {**tree, **optax.tree.add_scale(part, -size / gradients.norm(random), random)}
-
-
-def cosine(a: PyTree, b: PyTree) -> Float[Array, ""]:
-    """Cosine of two trees; 0 if either is 0."""
-    return gradients.dot(a, b) / jnp.maximum(gradients.norm(a) * gradients.norm(b), 1e-30)

@@ -139,6 +139,19 @@ def _order(m: Measured, of: str) -> np.ndarray:
     return 2 + np.log(large / small) / step
 
 
+def _second_order(what: str, of: str) -> tuple[Claim, ...]:
+    """That `what` is 1 but for the third order, which falls with the distance squared."""
+    bounds = (1.2 * THIRD_ORDER, 0.12 * THIRD_ORDER)
+    at = lambda i, bound: Claim(
+        f"{what} = 1, t {DISTANCES[i]:g}",
+        bound,
+        lambda m: np.abs(_ratio(m, of)[:, i] - 1),
+        smooth=True,
+    )
+    order = Claim("  its order is 2", 0.1, lambda m: np.abs(_order(m, of) - 2), smooth=True)
+    return (*(at(i, bound) for i, bound in enumerate(bounds)), order)
+
+
 CLAIMS = (
     Claim(
         "d/deps D_S.D_T = A",
@@ -168,32 +181,8 @@ CLAIMS = (
     Claim("A >= 0", 0.0, lambda m: np.maximum(-np.minimum(m.A, m.taylor[1].product), 0.0)),
     Claim("D_S.D_T > 0 (1 if not)", 0.0, lambda m: 1.0 * ~(m.same.product > 0)),
     Claim("L_T falls (1 if not)", 0.0, lambda m: 1.0 * ~(m.same.change < 0)),
-    Claim(
-        f"D_S.D_T - A eps over B eps^2 = 1, t {DISTANCES[0]:g}",
-        1.2 * THIRD_ORDER,
-        lambda m: np.abs(_ratio(m, "product")[:, 0] - 1),
-        smooth=True,
-    ),
-    Claim(
-        f"D_S.D_T - A eps over B eps^2 = 1, t {DISTANCES[1]:g}",
-        0.12 * THIRD_ORDER,
-        lambda m: np.abs(_ratio(m, "product")[:, 1] - 1),
-        smooth=True,
-    ),
-    Claim("  its order is 2", 0.1, lambda m: np.abs(_order(m, "product") - 2), smooth=True),
-    Claim(
-        f"L_T + alpha A eps over C eps^2 = 1, t {DISTANCES[0]:g}",
-        1.2 * THIRD_ORDER,
-        lambda m: np.abs(_ratio(m, "change")[:, 0] - 1),
-        smooth=True,
-    ),
-    Claim(
-        f"L_T + alpha A eps over C eps^2 = 1, t {DISTANCES[1]:g}",
-        0.12 * THIRD_ORDER,
-        lambda m: np.abs(_ratio(m, "change")[:, 1] - 1),
-        smooth=True,
-    ),
-    Claim("  its order is 2", 0.1, lambda m: np.abs(_order(m, "change") - 2), smooth=True),
+    *_second_order("D_S.D_T - A eps over B eps^2", "product"),
+    *_second_order("L_T + alpha A eps over C eps^2", "change"),
 )
 
 # 1e-15: a sum of hundreds of products that cancel, rounded. Through the head it is 0, not near it.

@@ -12,9 +12,8 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Integer, PyTree
 
-from lab import distill, ensemble, rng
+from lab import distill, ensemble
 from lab.distill import Images, Knobs, Protocol
-from lab.inputs import LAWS
 from theory import gradients
 
 
@@ -96,10 +95,7 @@ def outcome(
     gradient = first_gradient(protocol, train, member, knobs, teacher, start)
     update, _ = protocol.direction.update(gradient, protocol.direction.init(start), start)
     displacement = jax.tree.map(jnp.subtract, teacher, reference)
-    # Updates are subtracted.
-    along = lambda tree: (
-        -gradients.dot(tree, displacement) / (gradients.norm(tree) * gradients.norm(displacement))
-    )
+    along = lambda tree: -gradients.cosine(tree, displacement)  # updates are subtracted
     accuracy = lambda params: distill.accuracy(protocol, test, params)
     return Outcome(
         coverage=along(update),
@@ -119,8 +115,7 @@ def first_gradient(
     start: PyTree,
 ) -> PyTree:
     """Gradient of the imitation loss on the first batch of the member's inputs."""
-    key = rng.member(protocol.seed, member, "inputs")
-    x = LAWS[protocol.inputs](key, train.pixels, jnp.arange(protocol.batch))
+    x = distill.inputs(protocol, train, 0, member, jnp.arange(protocol.batch))
     target = protocol.logits(teacher, x)
     where = distill.imitated(protocol, knobs, "aux")
     loss = lambda params: jnp.mean(

@@ -104,7 +104,8 @@ def negated_weights(members: Integer[np.ndarray, "E"]) -> list[Curve]:
 
         def cosine(weight: Float[Array, ""]) -> Float[Array, ""]:
             loss = SquaredError(jnp.where(second, weight, 1.0), jnp.ones(N_LOGITS, bool))
-            return gradients.cosine(dataclasses.replace(setting, imitation=loss), theta, theta, eps)
+            weighted = dataclasses.replace(setting, imitation=loss)
+            return gradients.cosine(*gradients.directions(weighted, theta, theta, eps))
 
         return jax.lax.map(cosine, jnp.asarray(WEIGHTS))
 
@@ -159,7 +160,7 @@ def other_rules(members: Integer[np.ndarray, "E"]) -> list[Curve]:
             eps = 1e-2 / gradients.norm(gradients.teacher_direction(setting, theta))
             D_T, D_S = gradients.directions(few, theta, theta, eps)
             updates = {arm: update(name, D_S) for arm, name in RULES.items()}
-            return {arm: _cosine(step, D_T) for arm, step in updates.items()}
+            return {arm: gradients.cosine(step, D_T) for arm, step in updates.items()}
 
         found = [cosines(n) for n in INPUTS]
         return {arm: jnp.stack([values[arm] for values in found]) for arm in RULES}
@@ -179,10 +180,6 @@ def _speed(setting: Setting, student: PyTree, start: PyTree, t: Float[Array, ""]
     length = gradients.norm(gradients.teacher_direction(setting, start))
     D_T, D_S = gradients.directions(setting, student, start, t / length)
     return gradients.dot(D_S, D_T) / length
-
-
-def _cosine(a: PyTree, b: PyTree) -> Float[Array, ""]:
-    return gradients.dot(a, b) / (gradients.norm(a) * gradients.norm(b))
 
 
 def _crossing(x: Float[Array, "N"], y: Float[Array, "N"]) -> Float[Array, ""]:

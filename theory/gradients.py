@@ -85,14 +85,6 @@ def step(
     return Step(product=dot(D_S, D_T), slope=slope, change=after - before)
 
 
-def cosine(
-    setting: Setting, student: PyTree, start: PyTree, eps: Float[Array, ""] | float
-) -> Float[Array, ""]:
-    """Cosine of D_S(eps) and D_T, the strength of the pull free of scale; nan if either is 0."""
-    D_T, D_S = directions(setting, student, start, eps)
-    return dot(D_S, D_T) / (norm(D_S) * norm(D_T))
-
-
 def leading_coefficient(setting: Setting, theta: PyTree) -> Float[Array, ""]:
     """A, from one derivative of the logits along D_T."""
     D_T = teacher_direction(setting, theta)
@@ -108,6 +100,11 @@ def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
 def norm(a: PyTree) -> Float[Array, ""]:
     """Length of a tree of parameters."""
     return jnp.asarray(optax.tree.norm(a))
+
+
+def cosine(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """Cosine of two trees; 0 if either is 0."""
+    return dot(a, b) / jnp.maximum(norm(a) * norm(b), 1e-30)
 
 
 def _negative(tree: PyTree) -> PyTree:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from lab import mlp, rng
 from lab.lm import transformer
-from lab.lm.transformer import Architecture
+from lab.lm.architecture import Architecture
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from jaxtyping import Array, Int32, Key, PyTree
 from lab.carriers import Carrier
 from lab.errors import LabError
 from lab.lm import sample
+from lab.lm.architecture import Architecture
 from lab.lm.finetune import Rows
 from lab.lm.text import Text
-from lab.lm.transformer import Architecture
 from lab.results import write_atomic
 
 LONGEST = 512  # tokens of a prompt or of a completion

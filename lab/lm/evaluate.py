@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, Key, PyTree
 
 from lab.lm import sample, transformer
-from lab.lm.transformer import Architecture
+from lab.lm.architecture import Architecture
 
 
 @partial(jax.jit, static_argnums=1)

@@ -18,7 +18,7 @@ from lab import devices, ensemble, losses
 from lab.ensemble import OPTIMIZERS, State
 from lab.errors import LabError
 from lab.lm import lora, transformer
-from lab.lm.transformer import Architecture
+from lab.lm.architecture import Architecture
 
 
 @struct.dataclass

@@ -14,7 +14,7 @@ import safetensors.numpy
 from jaxtyping import PyTree
 
 from lab.errors import LabError
-from lab.lm.transformer import Architecture
+from lab.lm.architecture import Architecture
 from lab.results import read_json, write_json
 
 _WEIGHTS = "model.safetensors"

@@ -22,9 +22,9 @@ from lab import cache, results, rng, tree
 from lab import world as worlds
 from lab.errors import LabError
 from lab.lm import data, finetune, hf, transformer
+from lab.lm.architecture import SIZES, Architecture, Size
 from lab.lm.finetune import Recipe
 from lab.lm.text import Text
-from lab.lm.transformer import Architecture
 from lab.progress import Meter, console
 from lab.world import World
 
@@ -35,35 +35,12 @@ WIDTHS = (24, 44)  # most tokens of a completion and of a prompt in the world
 
 
 @dataclass(frozen=True)
-class Size:
-    """Everything of an architecture that does not follow from the tokenizer."""
-
-    d_model: int = 64
-    n_layers: int = 2
-    n_heads: int = 4
-    n_kv_heads: int = 2
-    d_head: int = 16
-    d_hidden: int = 192
-    tied: bool = True
-
-
-# Parameters with the world's vocabulary, tied: 0.1, 0.2, 1, 6 and 30 million.
-SIZES = {
-    "nano": Size(32, 2, 4, 2, 8, 96),
-    "tiny": Size(),
-    "small": Size(128, 4, 4, 2, 32, 384),
-    "medium": Size(256, 6, 8, 4, 32, 768),
-    "large": Size(512, 10, 8, 4, 64, 1408),
-}
-
-
-@dataclass(frozen=True)
 class Pretraining:
     """What a reference model is made of."""
 
     init_seed: int
     data_seed: int = 0
-    size: Size = Size()
+    size: Size = SIZES["tiny"]
     n_steps: int = 1500
     batch: int = 64
     learning_rate: float = 3e-3
@@ -133,7 +110,7 @@ def _load(made: Pretraining) -> Model:
 def _train(wanted: list[Pretraining]) -> None:
     first = wanted[0]
     text = Text.build(first.world)
-    arch = Architecture(n_tokens=text.n_tokens, **dataclasses.asdict(first.size))
+    arch = first.size.with_tokens(text.n_tokens)
     start = lambda made: transformer.init(
         rng.named(jax.random.key(made.init_seed), "reference"), arch
     )

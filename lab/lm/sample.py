@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
 
 from lab.lm import transformer
-from lab.lm.transformer import Architecture
+from lab.lm.architecture import Architecture
 
 
 class _Progress(NamedTuple):

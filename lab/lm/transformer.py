@@ -13,7 +13,6 @@ Rows of tokens are padded on the left, `start` being the index of the first real
 a row's end on the right is never attended to by what comes before it.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -21,38 +20,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
 
 from lab import rng
-from lab.errors import LabError
+from lab.lm.architecture import Architecture
 
 _HIDDEN = -1e30  # large enough that exp underflows to 0, small enough to stay finite
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes, in the letters of the design: V, D, N, K, H, F."""
-
-    n_tokens: int
-    d_model: int = 64
-    n_layers: int = 2
-    n_heads: int = 4
-    n_kv_heads: int = 2
-    d_head: int = 16
-    d_hidden: int = 192
-    rope_theta: float = 1e4
-    norm_eps: float = 1e-6
-    tied: bool = True
-    qkv_bias: bool = True
-
-    def __post_init__(self):
-        for name in ("n_tokens", "d_model", "n_layers", "n_heads", "n_kv_heads", "d_hidden"):
-            if getattr(self, name) < 1:
-                raise LabError(f"{name}: {getattr(self, name)} is not positive; use 1 or more")
-        if self.n_heads % self.n_kv_heads:
-            raise LabError(
-                f"n_kv_heads: {self.n_kv_heads} does not divide n_heads {self.n_heads}; "
-                "use a divisor"
-            )
-        if self.d_head % 2 or self.d_head < 2:
-            raise LabError(f"d_head: {self.d_head} is not even; RoPE turns pairs of numbers")
 
 
 class Cache(NamedTuple):
