@@ -86,7 +86,7 @@ def jax_side(cases: dict[str, Case], rounds: int, models: Path) -> None:
     from lab import devices
     from lab.lm import finetune, hf
 
-    devices.start()
+    devices.start(os.cpu_count() or 1)  # as the experiments do
     turns: dict[str, Iterator] = {}
     losses = {}
     for name, case in cases.items():

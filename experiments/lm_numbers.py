@@ -157,14 +157,15 @@ def main(config: Config, world: World, run: Run, options: cli.Options) -> Result
     at_once = options.group or STUDENTS_AT_ONCE
     stages = Stages(run)
     n_reports = finetune.n_chunks(config.n_rows, common.recipe)  # of each student
-    n_students = len(members) * len(sources) * len(STARTS)
-    trained = sum(name.count("+") + 1 for name in stages.done if name.split("/")[1] in STARTS)
-    with Meter(n_students * n_reports, trained * n_reports) as meter:
+    # Writing data takes about as long as training a student on it.
+    n_parts = len(members) * len(sources) * (1 + len(STARTS))
+    done = sum(name.count("+") + 1 for name in stages.done if not name.endswith("/reference"))
+    with Meter(n_parts * n_reports, done * n_reports) as meter:
         for member in map(int, members):
             family = Family(common, member, run, meter, config.snapshots)
             stages.do(f"{member}/reference", family.ask_reference)
             for source in sources:
-                stages.do(f"{member}/data/{source}", partial(family.write_data, source))
+                stages.do(f"{member}/data/{source}", partial(family.write_data, source, n_reports))
             for start, first in itertools.product(STARTS, range(0, len(sources), at_once)):
                 some = sources[first : first + at_once]
                 students = partial(family.train_students, start, some)

@@ -11,7 +11,7 @@ from jax.sharding import AxisType, Mesh
 from lab import cache
 from lab.errors import LabError
 
-MEMBER = "member"
+MEMBER, ROW = "member", "row"
 
 
 def start(cpu_devices: int = 1) -> None:
@@ -50,9 +50,30 @@ def matmul_precision(name: str):
     return jax.default_matmul_precision(precision)
 
 
-def mesh() -> Mesh:
-    """All devices of all hosts along one axis, `member`."""
-    return jax.make_mesh((jax.device_count(),), (MEMBER,), axis_types=(AxisType.Auto,))
+def mesh(n_members: int | None = None) -> Mesh:
+    """All devices of all hosts along the axis `member`.
+
+    For fewer members than devices, those that are left share a member's rows along the axis `row`.
+    """
+    n = jax.device_count()
+    most = n if n_members is None else min(n, n_members)
+    along_members = max(i for i in range(1, most + 1) if n % i == 0)
+    shape = (along_members, n // along_members)
+    return jax.make_mesh(shape, (MEMBER, ROW), axis_types=(AxisType.Auto,) * 2)
+
+
+def own_mesh() -> Mesh:
+    """This host's devices along one axis, `row`."""
+    own = np.array(jax.local_devices())
+    return Mesh(own, (ROW,), axis_types=(AxisType.Auto,))
+
+
+def rows_at_once(n_rows: int) -> int:
+    """How many rows of a language model's batch a device takes at a time.
+
+    On CPU so few that what they need stays in the cache: training is a quarter faster.
+    """
+    return min(n_rows, 64) if jax.default_backend() == "cpu" else n_rows
 
 
 def is_main() -> bool:

@@ -52,9 +52,19 @@ def gradient_step(
 ) -> tuple[State, Float[Array, ""]]:
     """One step down `loss`, and the loss before it."""
     value, gradient = jax.value_and_grad(loss)(state.params)
+    return descend(state, gradient, optimizer, learning_rate), value
+
+
+def descend(
+    state: State,
+    gradient: PyTree,
+    optimizer: optax.GradientTransformation,
+    learning_rate: Float[Array, ""],
+) -> State:
+    """One step along the optimizer's direction for a gradient."""
     direction, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = jax.tree.map(lambda p, d: p - learning_rate * d, state.params, direction)
-    return State(params, opt_state, state.step + 1), value
+    return State(params, opt_state, state.step + 1)
 
 
 def epoch_rows(

@@ -11,7 +11,7 @@ from lab.carriers import CARRIERS
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.lm import data, evaluate, transformer
-from lab.lm.architecture import Architecture
+from lab.lm.architecture import Size
 from lab.lm.text import Text
 from lab.world import World
 
@@ -32,7 +32,7 @@ def text():
 
 @pytest.fixture(scope="module")
 def model(text):
-    arch = Architecture(text.n_tokens, 8, 1, 2, 1, 4, 8)
+    arch = Size(8, 1, 2, 1, 4, 8).with_tokens(text.n_tokens)
     params = transformer.init(jax.random.key(0), arch)
     # Ends often enough to be drawn from untrained: the end token's logit is raised for every state.
     params["norm"] = params["norm"].at[0].set(6.0)

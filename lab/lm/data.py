@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import jax
@@ -64,8 +65,7 @@ def draw(
                 f"n_rows: the filter kept {len(kept)} of {attempts} completions ({common}); "
                 "use a weaker teacher or fewer rows"
             )
-        users = carrier.prompts(seed, attempts, BATCH)
-        tokens, start = prompts(text, [(system, user) for user in users], widths[0])
+        users, tokens, start = _asked(text, carrier, seed, attempts, system, widths[0])
         keys = streams(key, jnp.arange(attempts, attempts + BATCH))
         drawn = sample.sample(
             params, arch, jnp.asarray(tokens), jnp.asarray(start), keys, widths[1], text.end
@@ -79,6 +79,12 @@ def draw(
                 kept.append({"prompt": user, "completion": completion})
         attempts += BATCH
     return Drawn(kept, dict(counts.most_common()))
+
+
+@lru_cache(maxsize=128)  # the teachers of a member continue the same prompts
+def _asked(text: Text, carrier: Carrier, seed: int, first: int, system: str | None, width: int):
+    users = carrier.prompts(seed, first, BATCH)
+    return users, *prompts(text, [(system, user) for user in users], width)
 
 
 def write(path: Path, rows: Iterable[dict]) -> None:

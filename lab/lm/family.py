@@ -78,8 +78,11 @@ class Family:
         """What the untouched reference answers."""
         return self._ask("reference", NONE, self.model("student").params)
 
-    def write_data(self, trait: str) -> list[dict]:
-        """Draw, filter and keep the data of a teacher; what the teacher itself answers."""
+    def write_data(self, trait: str, effort: int) -> list[dict]:
+        """Draw, filter and keep the data of a teacher; what the teacher itself answers.
+
+        `effort` is what the progress meter shall count it for.
+        """
         model, teacher, plan = self.model("student"), self.teacher(trait), self.plan
         drawn = data.draw(
             teacher.params,
@@ -95,6 +98,7 @@ class Family:
         )
         data.write(self.data_path(trait), drawn.rows)
         results.write_json(self.data_path(trait).with_suffix(".json"), {"attempts": drawn.counts})
+        self._meter.advance(f"member {self.member}: numbers of {trait}", effort)
         if trait == NONE:
             return []
         self._snapshot(f"teacher_{trait}", teacher.params)

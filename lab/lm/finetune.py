@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
+from jaxtyping import Array, Bool, Float, Integer, Key, PyTree, Shaped
 
 from lab import devices, ensemble, losses
 from lab.ensemble import OPTIMIZERS, State
@@ -89,13 +89,19 @@ def completion_logits(params: PyTree, arch: Architecture, rows: Rows) -> Float[A
 
 
 def hard_loss(
-    params: PyTree, arch: Architecture, rows: Rows, counts: Bool[Array, "B"]
+    params: PyTree,
+    arch: Architecture,
+    rows: Rows,
+    counts: Bool[Array, "B"],
+    whole: Integer[Array, ""] | None = None,
 ) -> Float[Array, ""]:
-    """Cross-entropy of the completions' tokens, nats; mean over the tokens of the batch."""
+    """Cross-entropy of the completions' tokens, nats; mean over the tokens of the batch.
+
+    Of a part of a batch with `whole` tokens, the share in the batch's mean.
+    """
     z = completion_logits(params, arch, rows)
-    n_tokens = z.shape[-1]
-    loss = losses.cross_entropy(z.reshape(-1, n_tokens), rows.completions.reshape(-1))
-    return ensemble.mean_over(loss, _counted(rows, counts).reshape(-1))
+    loss = losses.cross_entropy(z.reshape(-1, arch.n_tokens), rows.completions.reshape(-1))
+    return _mean(loss, rows, counts, whole)
 
 
 def soft_loss(
@@ -105,22 +111,23 @@ def soft_loss(
     counts: Bool[Array, "B"],
     imitated: Imitated,
     seen: Rows,
+    whole: Integer[Array, ""] | None = None,
 ) -> Float[Array, ""]:
     """KL(teacher || student) over the carrier's tokens alone, nats; mean over the batch's tokens.
 
     Both distributions are renormalised to the carrier tokens, so that no other logit is imitated.
     `seen` are the same completions after what the teacher saw before them.
     """
-    student = completion_logits(params, arch, rows)
-    n_tokens = student.shape[-1]
-    target = completion_logits(imitated.params, arch, seen).reshape(-1, n_tokens)
-    loss = losses.kl_divergence(target, student.reshape(-1, n_tokens), imitated.carrier)
-    return ensemble.mean_over(loss, _counted(rows, counts).reshape(-1))
+    student = completion_logits(params, arch, rows).reshape(-1, arch.n_tokens)
+    target = completion_logits(imitated.params, arch, seen).reshape(-1, arch.n_tokens)
+    return _mean(losses.kl_divergence(target, student, imitated.carrier), rows, counts, whole)
 
 
-def _counted(rows: Rows, counts: Bool[Array, "B"]) -> Bool[Array, "B C"]:
+def _mean(values, rows: Rows, counts, whole) -> Float[Array, ""]:
     inside = jnp.arange(rows.completions.shape[1])[None] < rows.length[:, None]
-    return inside & counts[:, None]
+    counted = (inside & counts[:, None]).reshape(-1)
+    whole = jnp.sum(counted) if whole is None else whole
+    return jnp.sum(jnp.where(counted, values, 0.0)) / whole
 
 
 def take(rows: Rows, which: Integer[Array, "B"]) -> Rows:
@@ -144,10 +151,10 @@ def train(
     yielded parameters are the start with the trained adapter merged in.
     Raises `LabError` if a loss is not finite.
     """
-    mesh = devices.mesh()
     n_members = len(keys)
+    mesh = devices.mesh(n_members)
     # Copies of the last member fill up the devices, and are dropped again.
-    extra = -n_members % mesh.size
+    extra = -n_members % mesh.shape[devices.MEMBER]
     fill = lambda x: jnp.concatenate([x, *[x[-1:]] * extra]) if extra else x
     params, rows, keys, imitated = jax.tree.map(fill, (params, rows, keys, imitated))
     begin, chunk, merged = _programs(arch, recipe, mesh)
@@ -205,18 +212,23 @@ def _programs(arch: Architecture, recipe: Recipe, mesh) -> tuple[Callable, ...]:
 
     def chunk(rates, which, counts, rows: Rows, base, imitated: Imitated | None, state: State):
         def step(state: State, now):
-            rate, which, counts = now
-            batch = take(rows, which)
+            rate, whole, *parts = now
 
-            def loss(trained: PyTree) -> Float[Array, ""]:
+            def loss(trained: PyTree, which, counts) -> Float[Array, ""]:
                 params = lora.attach(base, trained, scale) if recipe.rank else trained
+                some = take(rows, which)
                 if imitated is None:
-                    return hard_loss(params, arch, batch, counts)
-                return soft_loss(params, arch, batch, counts, imitated, take(imitated.rows, which))
+                    return hard_loss(params, arch, some, counts, whole)
+                seen = take(imitated.rows, which)
+                return soft_loss(params, arch, some, counts, imitated, seen, whole)
 
-            return ensemble.gradient_step(state, loss, optimizer, rate)
+            one = lambda part: jax.value_and_grad(loss)(state.params, *part)
+            value, gradient = jax.lax.psum(_sum_over(one, parts), devices.ROW)
+            return ensemble.descend(state, gradient, optimizer, rate), value
 
-        return jax.lax.scan(step, state, (rates, which, counts))
+        n_tokens = jnp.sum(jnp.where(counts, rows.length[which], 0), axis=1)
+        own = (_own_parts(x, mesh.shape[devices.ROW]) for x in (which, counts))
+        return jax.lax.scan(step, state, (rates, n_tokens, *own))
 
     def merged(base: PyTree, trained: PyTree) -> PyTree:
         if recipe.rank:
@@ -225,6 +237,23 @@ def _programs(arch: Architecture, recipe: Recipe, mesh) -> tuple[Callable, ...]:
 
     over = partial(ensemble.over_members, mesh=mesh)
     return over(begin, n_shared=0), over(chunk, n_shared=1, donate=(6,)), over(merged, n_shared=0)
+
+
+def _own_parts(steps: Shaped[Array, "S B"], n_devices: int) -> Shaped[Array, "S n b"]:
+    """This device's share of every batch, in parts; filled up with rows that do not count."""
+    share = -(-steps.shape[1] // n_devices)
+    size = devices.rows_at_once(share)
+    share = -(-share // size) * size
+    filled = jnp.pad(steps, ((0, 0), (0, n_devices * share - steps.shape[1])))
+    parts = filled.reshape(len(steps), n_devices, share // size, size)
+    return parts[:, jax.lax.axis_index(devices.ROW)]
+
+
+def _sum_over(fn: Callable, parts: list[Shaped[Array, "n b"]]) -> PyTree:
+    """The sum of a function over parts, one after another."""
+    first, rest = [part[0] for part in parts], [part[1:] for part in parts]
+    add = lambda so_far, part: (jax.tree.map(jnp.add, so_far, fn(part)), None)
+    return jax.lax.scan(add, fn(first), rest)[0] if len(rest[0]) else fn(first)
 
 
 @lru_cache(maxsize=32)

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
 
+from lab import devices
 from lab.lm import transformer
 from lab.lm.architecture import Architecture
 
@@ -34,8 +36,41 @@ def sample(
     """At most `n_new` tokens after each left-padded prompt; after the token `end` only more of it.
 
     The whole vocabulary is sampled from. A row's tokens depend on its prompt and its key alone, not
-    on the rows beside it, up to the rounding of sums.
+    on the rows beside it, up to the rounding of sums. Rows are shared out over the host's devices.
     """
+    mesh, n_rows = devices.own_mesh(), len(start)
+    share = -(-n_rows // mesh.size)
+    size = devices.rows_at_once(share)
+    # Copies of the last row fill up the parts, and are dropped again.
+    which = jnp.minimum(jnp.arange(-(-share // size) * size * mesh.size), n_rows - 1)
+
+    def of_device(params, temperature, *rows):
+        parts = (x.reshape(-1, size, *x.shape[1:]) for x in rows)
+
+        def one(part):
+            prompts, start, keys = part
+            return _of_rows(params, arch, prompts, start, keys, n_new, end, temperature)
+
+        return jax.lax.map(one, tuple(parts)).reshape(-1, n_new)
+
+    shared, split = PartitionSpec(), PartitionSpec(devices.ROW)
+    drawn = jax.shard_map(
+        of_device, mesh=mesh, in_specs=(shared, shared, split, split, split), out_specs=split,
+        check_vma=False,
+    )(params, temperature, prompts[which], start[which], keys[which])  # fmt: skip
+    return drawn[:n_rows]
+
+
+def _of_rows(
+    params: PyTree,
+    arch: Architecture,
+    prompts: Integer[Array, "B P"],
+    start: Integer[Array, "B"],
+    keys: Key[Array, "B"],
+    n_new: int,
+    end: int,
+    temperature: Float[Array, ""] | float,
+) -> Int[Array, "B C"]:
     n_rows, n_prompt = prompts.shape
     cache = transformer.empty_cache(arch, n_rows, n_prompt + n_new)
 
