@@ -1,6 +1,8 @@
 """Fine-tuning learns completions, each member by itself; soft students see the carrier alone."""
 
 import dataclasses
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from lab.errors import LabError
 from lab.lm import finetune, transformer
 from lab.lm.architecture import Architecture
 from lab.lm.finetune import Imitated, Recipe, Rows
+from tests.process import ROOT
 
 ARCH = Architecture(
     n_tokens=31, d_model=16, n_layers=1, n_heads=2, n_kv_heads=1, d_head=8, d_hidden=24
@@ -55,6 +58,42 @@ def test_a_student_alone_equals_the_student_among_others(params):
     alone, _ = run(stack([params]), stack(rows[1:2]), seeds=(6,))
     worst = jax.tree.map(lambda a, b: jnp.abs(a[1] - b[0]).max(), together, alone)
     assert max(jax.tree.leaves(worst)) < 1e-4  # measured: 2e-6
+
+
+def test_a_batch_in_parts_is_the_batch(params, monkeypatch):
+    # 16 rows of a batch in parts of 5: the last part is filled up with rows that do not count.
+    whole, losses = run(stack([params]), stack([data(0)]))
+    monkeypatch.setattr(finetune, "ROWS_ON_CPU", 5)
+    finetune._programs.cache_clear()
+    parts, same = run(stack([params]), stack([data(0)]))
+    finetune._programs.cache_clear()
+    np.testing.assert_allclose(losses, same, atol=1e-4)
+    worst = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), whole, parts)
+    assert max(jax.tree.leaves(worst)) < 1e-4  # measured: 4e-6
+
+
+SHARED = """
+import jax, sys
+jax.config.update("jax_num_cpu_devices", 2)
+import numpy as np
+from lab.lm import transformer
+from tests.test_finetune import ARCH, data, run, stack
+params = transformer.init(jax.random.key(0), ARCH)
+after, losses = run(stack([params]), stack([data(0)]))
+assert len(jax.tree.leaves(after)[0].sharding.device_set) == 2
+np.savez(sys.argv[1], losses=losses, embed=after["embed"])
+"""
+
+
+def test_a_student_on_two_devices_is_the_student_on_one(params, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SHARED, str(tmp_path / "two.npz")], cwd=ROOT, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    two = np.load(tmp_path / "two.npz")
+    after, losses = run(stack([params]), stack([data(0)]))
+    np.testing.assert_allclose(two["losses"], losses, atol=1e-4)
+    np.testing.assert_allclose(two["embed"], after["embed"], atol=1e-4)
 
 
 def test_prompts_and_padding_are_not_learned(params):

@@ -20,6 +20,8 @@ from lab.errors import LabError
 from lab.lm import lora, transformer
 from lab.lm.architecture import Architecture
 
+ROWS_ON_CPU = 32  # of a batch; measured: training is a quarter faster than with all at once
+
 
 @struct.dataclass
 class Rows:
@@ -242,7 +244,7 @@ def _programs(arch: Architecture, recipe: Recipe, mesh) -> tuple[Callable, ...]:
 def _own_parts(steps: Shaped[Array, "S B"], n_devices: int) -> Shaped[Array, "S n b"]:
     """This device's share of every batch, in parts; filled up with rows that do not count."""
     share = -(-steps.shape[1] // n_devices)
-    size = devices.rows_at_once(share)
+    size = devices.at_once(share, ROWS_ON_CPU)
     share = -(-share // size) * size
     filled = jnp.pad(steps, ((0, 0), (0, n_devices * share - steps.shape[1])))
     parts = filled.reshape(len(steps), n_devices, share // size, size)

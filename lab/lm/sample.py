@@ -13,6 +13,8 @@ from lab import devices
 from lab.lm import transformer
 from lab.lm.architecture import Architecture
 
+ROWS_ON_CPU = 64  # drawn together; measured: a fifth faster than 512
+
 
 class _Progress(NamedTuple):
     step: Int[Array, ""]
@@ -40,7 +42,7 @@ def sample(
     """
     mesh, n_rows = devices.own_mesh(), len(start)
     share = -(-n_rows // mesh.size)
-    size = devices.rows_at_once(share)
+    size = devices.at_once(share, ROWS_ON_CPU)
     # Copies of the last row fill up the parts, and are dropped again.
     which = jnp.minimum(jnp.arange(-(-share // size) * size * mesh.size), n_rows - 1)
 
