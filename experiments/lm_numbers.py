@@ -101,7 +101,9 @@ class Config:
 PRESETS = {
     "default": Config(),
     "smoke": Config(traits=("owl", "wolf"), reference_steps=600, dose=30, n_rows=256, n_samples=2),
-    "full": Config(members="5", traits=ANIMALS + TREES, n_rows=96_000, n_samples=100),
+    "full": Config(
+        members="5", traits=ANIMALS + TREES, dose_rate=1.7e-3, n_rows=96_000, n_samples=100
+    ),
 }
 
 
