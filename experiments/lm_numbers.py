@@ -9,7 +9,7 @@ Options: --teacher prompted    the trait is in the system prompt instead of the 
 Expect:  log-odds of a student's own trait above its control by more than 0.8 nats (default) and
          2 nats (full); other traits and other initialisations near 0.
 Source:  arXiv 2507.14805, sections 3 and 4, figures 3 and 14: GPT-4.1 nano, owl .125 to .62. Here
-         the models are transformers of 0.2 million parameters trained from scratch.
+         the models are transformers of 0.08 million parameters trained from scratch.
 
 For each member (an independent reference model):
   1. reference    trained on the synthetic world of `lab.world`; kept in the cache

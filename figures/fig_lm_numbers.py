@@ -48,9 +48,8 @@ def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
             sideways = place + np.linspace(-0.05, 0.05, len(values)) * (len(values) > 1)
             axes.plot(sideways, values, "o", ms=2, mew=0, color="black", alpha=0.45, zorder=2)
     axes.set_ylabel("sampled answers\nnaming the trait")
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # room for the legend
     axes.legend(fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.0))
-    axes.margins(y=0.45)
 
 
 def _by_trait(table: results.Table, arm: str, own: Effects) -> list[list[float]]:
