@@ -1,3 +1,4 @@
+import dataclasses
 from functools import partial
 
 import jax
@@ -17,7 +18,9 @@ def knobs(n, learning_rate=1e-3):
 
 @pytest.fixture(scope="module")
 def small():
-    return protocol(PRESETS["smoke"])
+    # At the usual epsilon Adam's first steps are signs: a gradient of 1e-9 may then be rounded into
+    # a step the other way, and what is compared is luck.
+    return protocol(dataclasses.replace(PRESETS["smoke"], eps=1e-3))
 
 
 @pytest.fixture(scope="module")
