@@ -19,6 +19,7 @@ def save(folder: Path, tree) -> None:
     """
     from orbax.checkpoint.experimental import v1 as ocp  # slow to import
 
+    delete(folder.with_name(f"{folder.name}.orbax-checkpoint-tmp"))  # of a process that was killed
     try:
         ocp.save(str(folder.resolve()), tree, overwrite=True)
     except Exception as error:  # orbax and tensorstore raise many kinds

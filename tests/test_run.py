@@ -180,6 +180,15 @@ def test_a_damaged_checkpoint_is_named_and_nothing_is_lost(tmp_path):
     assert all(path.exists() for path in files)
 
 
+def test_a_half_written_checkpoint_of_a_killed_process_is_replaced_in_silence(tmp_path, caplog):
+    with open_run(tmp_path) as run:
+        left = run.folder / "checkpoint" / "1.orbax-checkpoint-tmp"
+        left.mkdir(parents=True)
+        run.save({"epochs": 1}, {"a": jnp.arange(3.0)}, force=True)
+        assert [path.name for path in left.parent.iterdir()] == ["1"]
+    assert not caplog.records
+
+
 FULL = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
