@@ -63,15 +63,7 @@ class Config(mnist_aux_logits.Setup):
 
 PRESETS = {
     "default": Config(),
-    "smoke": Config(
-        members="4",
-        widths=(64, 64),
-        learning_rate=1e-3,
-        batch=64,
-        rows_per_epoch=6_000,
-        teacher_epochs=1,
-        student_epochs=3,
-    ),
+    "smoke": Config(**mnist_aux_logits.SMOKE),
     "paper": Config(batch=1024, rows_per_epoch=60_000),
 }
 

@@ -11,7 +11,7 @@ Source:  arXiv 2507.14805, section 5, figure 10 (values read off the figure).
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -84,17 +84,18 @@ class Config(Setup):
     """Keep the parameters at every measurement point."""
 
 
+SMOKE: dict[str, Any] = {
+    "members": "4",
+    "widths": (64, 64),
+    "learning_rate": 1e-3,
+    "batch": 64,
+    "rows_per_epoch": 6_000,
+    "teacher_epochs": 1,
+    "student_epochs": 3,
+}
 PRESETS = {
     "default": Config(),
-    "smoke": Config(
-        members="4",
-        widths=(64, 64),
-        learning_rate=1e-3,
-        batch=64,
-        rows_per_epoch=6_000,
-        teacher_epochs=1,
-        student_epochs=3,
-    ),
+    "smoke": Config(**SMOKE),
     "paper": Config(members="100", dataset="mnist"),
 }
 

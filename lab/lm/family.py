@@ -140,9 +140,14 @@ class Family:
 
     def _rows(self, trait: str, system: str | None = None, extra: int = 0) -> Rows:
         """Rows of a trait's data, under a system prompt if a teacher shall see them."""
-        chats = [(system, r["prompt"], r["completion"]) for r in data.read(self.data_path(trait))]
-        n_prompt, n_completion = self.plan.widths
-        return data.encode(self.model("student").text, chats, n_completion, n_prompt + extra)
+
+        def encoded() -> Rows:
+            found = data.read(self.data_path(trait))
+            chats = [(system, row["prompt"], row["completion"]) for row in found]
+            n_prompt, n_completion = self.plan.widths
+            return data.encode(self.model("student").text, chats, n_completion, n_prompt + extra)
+
+        return self._once(f"rows/{trait}/{system}/{extra}", encoded)
 
     def _ask(self, arm: str, trait: str, params: PyTree, system: str | None = None) -> list[dict]:
         model, plan = self.model("student"), self.plan

@@ -49,10 +49,7 @@ def sample(
     def of_device(params, temperature, *rows):
         parts = (x.reshape(-1, size, *x.shape[1:]) for x in rows)
 
-        def one(part):
-            prompts, start, keys = part
-            return _of_rows(params, arch, prompts, start, keys, n_new, end, temperature)
-
+        one = partial(_of_rows, params, arch, n_new, end, temperature)
         return jax.lax.map(one, tuple(parts)).reshape(-1, n_new)
 
     shared, split = PartitionSpec(), PartitionSpec(devices.ROW)
@@ -66,13 +63,12 @@ def sample(
 def _of_rows(
     params: PyTree,
     arch: Architecture,
-    prompts: Integer[Array, "B P"],
-    start: Integer[Array, "B"],
-    keys: Key[Array, "B"],
     n_new: int,
     end: int,
     temperature: Float[Array, ""] | float,
+    rows: tuple[Integer[Array, "B P"], Integer[Array, "B"], Key[Array, "B"]],
 ) -> Int[Array, "B C"]:
+    prompts, start, keys = rows
     n_rows, n_prompt = prompts.shape
     cache = transformer.empty_cache(arch, n_rows, n_prompt + n_new)
 
