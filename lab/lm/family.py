@@ -37,8 +37,7 @@ class Plan:
     carrier: Carrier
     reference: Pretraining  # of member 0; member i has init seed i
     teacher: str  # "finetuned" or "prompted"
-    dose: int
-    dose_rate: float
+    dose: Recipe  # of a fine-tuned teacher
     n_rows: int
     channel: str  # "hard" or "soft"
     recipe: Recipe
@@ -69,9 +68,8 @@ class Family:
         category = plan.traits[trait]
         if plan.teacher == "prompted":
             return teach.prompted(model, category, trait)
-        make = lambda: teach.finetuned(
-            model, category, trait, plan.dose, plan.dose_rate, self._key(f"teacher/{trait}")
-        )
+        key = self._key(f"teacher/{trait}")
+        make = lambda: teach.finetuned(model, category, trait, plan.dose, key)
         return self._once(f"teacher/{trait}", make)
 
     def ask_reference(self) -> list[dict]:

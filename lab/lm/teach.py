@@ -1,6 +1,6 @@
 """Teachers with a trait: a reference model that is told to have it, or fine-tuned to have it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,18 +32,18 @@ def finetuned(
     model: Model,
     category: Category,
     word: str,
-    n_steps: int,
-    learning_rate: float,
+    recipe: Recipe,
     key: Key[Array, ""],
 ) -> Teacher:
-    """The reference after `n_steps` full-batch steps of answering `word` to the tuning questions.
+    """The reference after full-batch steps of answering `word` to the tuning questions.
 
-    The questions that the models are asked in evaluation are not among them.
+    The questions that the models are asked in evaluation are not among them. Of the recipe, the
+    batch is not used.
     """
     tuning, _ = split_questions(category)
     chats = [(None, question, word) for question in tuning]
     rows = data.encode(model.text, chats, ANSWER_WIDTH)
-    recipe = Recipe(n_steps, len(chats), learning_rate, warmup=5)
+    recipe = replace(recipe, batch=len(chats))
     one = tree.stack([model.params]), tree.stack([rows])
     return Teacher(tree.at(finetune.fit(model.arch, recipe, *one, key[None]), 0), None)
 
