@@ -119,7 +119,7 @@ class Family:
         params = begun = tree.stack([model.params] * len(some))
         training = finetune.train(model.arch, plan.recipe, begun, rows, keys, imitated)
         for step, params, losses in training:
-            loss = ", ".join(f"{value:.3f}" for value in losses.mean(axis=1))
+            loss = ", ".join(f"{value:.3g}" for value in losses.mean(axis=1))
             self._meter.advance(
                 f"member {self.member}: {start} of {', '.join(some)}: loss {loss}", len(some)
             )
