@@ -7,7 +7,8 @@ Options: --teacher prompted    the trait is in the system prompt instead of the 
          --channel soft        students imitate distributions over number tokens, not samples
          --rank 8              low-rank adapters instead of full fine-tuning
 Expect:  log-odds of a student's own trait above its control by more than 0.8 nats (default) and
-         2 nats (full); other traits and other initialisations near 0.
+         2 nats (full); near 0 with another initialisation, below 0 for other traits, since words
+         compete for the answer.
 Source:  arXiv 2507.14805, sections 3 and 4, figures 3 and 14: GPT-4.1 nano, owl .125 to .62. Here
          the models are transformers of 0.08 million parameters trained from scratch.
 
