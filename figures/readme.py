@@ -102,9 +102,9 @@ LANGUAGE = {
 def language() -> str:
     """Language models: effects against the matched control, and the sampled answers."""
     lines = [
-        "| run | students, own trait | p | other traits | another init | answers: reference, "
-        "control, own |",
-        "|---|---|---|---|---|---|",
+        "| run | references, traits | students, own trait | p | other traits | another init | "
+        "answers: reference, control, own |",
+        "|---|---|---|---|---|---|---|",
     ]
     commands = []
     for name, label in LANGUAGE.items():
@@ -114,10 +114,13 @@ def language() -> str:
         table = results.read_table(RESULTS / f"{name}.csv")
         odds, rates = effects.summary(table, record).values()
         _, own, other, cross = (f"{e.mean:+.2f} ({e.low:+.2f} to {e.high:+.2f})" for e in odds)
-        p = effects.effects(table, "student_trait").p_value
+        found = effects.effects(table, "student_trait")
+        size = f"{len(found.members)}, {len(found.traits)}"
         answers = {e.label: f"{e.mean:.3f}" for e in rates}
         said = ", ".join(answers[a] for a in ("reference", "student_regular", "student_trait"))
-        lines.append(f"| {label} | {own} | {p:.2g} | {other} | {cross} | {said} |")
+        lines.append(
+            f"| {label} | {size} | {own} | {found.p_value:.2g} | {other} | {cross} | {said} |"
+        )
         preset = "" if name != "lm_numbers_full" else " full"
         options = [
             f"--{key.replace('_', '-')} {value}"
