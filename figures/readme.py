@@ -91,6 +91,35 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def language_speed() -> str:
+    """The language benchmark, side by side."""
+    report = json.loads((BENCHMARKS / "language_cpu.json").read_text())
+    labels = {"jax": "this lab", "torch": "PyTorch", "torch_compiled": "torch.compile"}
+    others = [side for side in report["sides"] if side != "jax"]
+    heads = ["size and batch", *(f"{labels[s]}, tokens/s (of its floor)" for s in report["sides"])]
+    heads += [f"faster than {labels[s]}" for s in others]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for case, sides in report["cases"].items():
+        cells = [
+            f"{s['tokens_per_second']:,.0f} ({s['floor_fraction']:.0%})" for s in sides.values()
+        ]
+        ours = sides["jax"]["tokens_per_second"]
+        cells += [f"{ours / sides[s]['tokens_per_second']:.2f}x" for s in others]
+        lines.append(f"| {case} | {' | '.join(cells)} |")
+    lines.append("")
+    rates = " / ".join(
+        f"{report['sides'][side]['rate_2048_gflop_per_second']:.0f}" for side in ("jax", "torch")
+    )
+    lines.append(
+        f"`python -m benchmarks.language`: prompts of {report['prompt']} and completions of "
+        f"{report['completion']} tokens, {report['cores']} CPU cores, the sides taking turns; the "
+        "floor is the time of a side's matrix products alone, at its own rate for each shape (above "
+        "100 % where a batch in parts is multiplied faster than the whole of it). "
+        f"Matmul rate of JAX / PyTorch at 2048³ in the same run: {rates} GFLOP/s."
+    )
+    return "\n".join(lines)
+
+
 LANGUAGE = {
     "lm_numbers": "default",
     "lm_numbers_prompted": "prompted teachers",
@@ -190,6 +219,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "language": language,
     "follow-ups": follow_ups,
     "speed": speed,
+    "language speed": language_speed,
 }
 
 
