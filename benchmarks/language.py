@@ -8,8 +8,9 @@ Three sides take turns, case by case: ours, PyTorch, and PyTorch through torch.c
 from the same parameters, train on the same left-padded rows, and compile before the first turn;
 each records its loss on the first rows before training, so that it can be seen that they compute
 the same. Each measures the matmul rate of its own library in its own process, at 2048^3 and at the
-shapes of the model (`benchmarks.language_flops`): a fraction of this floor above 1 says that the
-machine was not quiet. The torch sides get settings of the allocator that suit them.
+shapes of the model (`benchmarks.language_flops`): a fraction of this floor above 1 says that
+a batch in parts is multiplied faster than at once, or that the machine was not quiet. The torch
+sides get settings of the allocator that suit them.
 """
 
 import argparse

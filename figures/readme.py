@@ -113,8 +113,8 @@ def language_speed() -> str:
     lines.append(
         f"`python -m benchmarks.language`: prompts of {report['prompt']} and completions of "
         f"{report['completion']} tokens, {report['cores']} CPU cores, the sides taking turns; the "
-        "floor is the time of a side's matrix products alone, at its own rate for each shape (above "
-        "100 % where a batch in parts is multiplied faster than the whole of it). "
+        "floor is the time of a side's matrix products alone, at its own rate for each shape "
+        "(above 100 % where a batch in parts is multiplied faster than the whole of it). "
         f"Matmul rate of JAX / PyTorch at 2048³ in the same run: {rates} GFLOP/s."
     )
     return "\n".join(lines)
