@@ -4,7 +4,6 @@ Text between <!-- begin NAME --> and <!-- end NAME --> is replaced; nothing in t
 """
 
 import argparse
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +62,7 @@ def estimates(name: str) -> dict[str, results.Estimate]:
 
 def speed() -> str:
     """The benchmark, side by side."""
-    report = json.loads((BENCHMARKS / "mnist_cpu.json").read_text())
+    report = results.read_json(BENCHMARKS / "mnist_cpu.json")
     ours = report["sides"]["jax_float32"]["seconds"]
     lines = [
         "| side | seconds | relative to ours | GFLOP/s | of its matmul floor | peak memory |",
@@ -78,14 +77,10 @@ def speed() -> str:
             f"{n['gflop_per_second']:.0f} | {n['floor_fraction']:.0%} | {n['peak_mb']:,} MB |"
         )
     lines.append("")
-    rates = " / ".join(
-        f"{report['sides'][side]['rate_2048_gflop_per_second']:.0f}"
-        for side in ("jax_float32", "torch_shared")
-    )
     lines.append(
         f"`python -m benchmarks.mnist`: {report['members']} members, {report['epochs']} + "
         f"{report['epochs']} epochs, {report['cores']} CPU cores, the sides taking turns by epoch. "
-        f"Matmul rate of JAX / PyTorch at 2048³ in the same run: {rates} GFLOP/s. Peak memory of "
+        f"{_matmul_rates(report, 'jax_float32', 'torch_shared')} Peak memory of "
         f"the paper preset at 100 members: {report['peak_mb_100_members']:,} MB."
     )
     return "\n".join(lines)
@@ -93,7 +88,7 @@ def speed() -> str:
 
 def language_speed() -> str:
     """The language benchmark, side by side."""
-    report = json.loads((BENCHMARKS / "language_cpu.json").read_text())
+    report = results.read_json(BENCHMARKS / "language_cpu.json")
     labels = {"jax": "this lab", "torch": "PyTorch", "torch_compiled": "torch.compile"}
     others = [side for side in report["sides"] if side != "jax"]
     heads = ["size and batch", *(f"{labels[s]}, tokens/s (of its floor)" for s in report["sides"])]
@@ -107,17 +102,22 @@ def language_speed() -> str:
         cells += [f"{ours / sides[s]['tokens_per_second']:.2f}x" for s in others]
         lines.append(f"| {case} | {' | '.join(cells)} |")
     lines.append("")
-    rates = " / ".join(
-        f"{report['sides'][side]['rate_2048_gflop_per_second']:.0f}" for side in ("jax", "torch")
-    )
+    n_rounds = len(next(iter(report["cases"].values()))["jax"]["seconds"])
+    cases = dict.fromkeys(label.split()[0] for label in report["cases"])
     lines.append(
-        f"`python -m benchmarks.language`: prompts of {report['prompt']} and completions of "
+        f"`python -m benchmarks.language --rounds {n_rounds} --sides {' '.join(report['sides'])} "
+        f"--cases {' '.join(cases)}`: prompts of {report['prompt']} and completions of "
         f"{report['completion']} tokens, {report['cores']} CPU cores, the sides taking turns; the "
         "floor is the time of a side's matrix products alone, at its own rate for each shape "
         "(above 100 % where a batch in parts is multiplied faster than the whole of it). "
-        f"Matmul rate of JAX / PyTorch at 2048³ in the same run: {rates} GFLOP/s."
+        f"{_matmul_rates(report, 'jax', 'torch')}"
     )
     return "\n".join(lines)
+
+
+def _matmul_rates(report: dict, *sides: str) -> str:
+    rates = (f"{report['sides'][side]['rate_2048_gflop_per_second']:.0f}" for side in sides)
+    return f"Matmul rate of JAX / PyTorch at 2048³ in the same run: {' / '.join(rates)} GFLOP/s."
 
 
 LANGUAGE = {
@@ -131,9 +131,9 @@ LANGUAGE = {
 def language() -> str:
     """Language models: effects against the matched control, and the sampled answers."""
     lines = [
-        "| run | references, traits | students, own trait | p | other traits | another init | "
-        "answers: reference, control, own |",
-        "|---|---|---|---|---|---|---|",
+        "| run | references, traits | students, own trait | above control | p | other traits | "
+        "another init | answers: reference, control, own |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     commands = []
     for name, label in LANGUAGE.items():
@@ -147,8 +147,10 @@ def language() -> str:
         size = f"{len(found.members)}, {len(found.traits)}"
         answers = {e.label: f"{e.mean:.3f}" for e in rates}
         said = ", ".join(answers[a] for a in ("reference", "student_regular", "student_trait"))
+        above = f"{np.sum(found.diagonal > 0)} of {found.diagonal.size}"
         lines.append(
-            f"| {label} | {size} | {own} | {found.p_value:.2g} | {other} | {cross} | {said} |"
+            f"| {label} | {size} | {own} | {above} | {found.p_value:.2g} | {other} | {cross} | "
+            f"{said} |"
         )
         preset = "" if name != "lm_numbers_full" else " full"
         options = [
