@@ -4,13 +4,14 @@ Run:     python -m benchmarks.language [--rounds 5] [--cases tiny-64] [--name cp
 Time:    about 10 min on 2 CPU cores (estimated), much of it torch.compile.
 Writes:  benchmarks/results/language_<name>.json.
 
-Three sides take turns, case by case: ours, PyTorch, and PyTorch through torch.compile. All start
-from the same parameters, train on the same left-padded rows, and compile before the first turn;
-each records its loss on the first rows before training, so that it can be seen that they compute
-the same. Each measures the matmul rate of its own library in its own process, at 2048^3 and at the
-shapes of the model (`benchmarks.language_flops`): a fraction of this floor above 1 says that
-a batch in parts is multiplied faster than at once, or that the machine was not quiet. The torch
-sides get settings of the allocator that suit them.
+Four sides take turns, case by case: ours, PyTorch in the style of nanoGPT, PyTorch with what we
+found faster on CPU (`benchmarks.language_torch`, and settings of the allocator), and the latter
+through torch.compile. All start from the same parameters, train on the same left-padded rows, and
+compile before the first turn; each records its loss on the first rows before training, so that it
+can be seen that they compute the same. Each measures the matmul rate of its own library in its own
+process, at 2048^3 and at the shapes of the model (`benchmarks.language_flops`): a fraction of this
+floor above 1 says that a batch in parts is multiplied faster than at once, or that the machine was
+not quiet.
 """
 
 import argparse
@@ -32,7 +33,8 @@ from benchmarks.language_flops import Product
 from lab.lm.architecture import SIZES, Architecture
 
 RESULTS = Path(__file__).parent / "results"
-SIDES = ("jax", "torch", "torch_compiled")
+SIDES = ("jax", "torch", "torch_tuned", "torch_compiled")
+TUNED = SIDES[2:]
 N_PROMPT, N_COMPLETION = 30, 22
 SQUARE = Product("2048^3", 1, 2048, 2048, 2048, 1)
 KINDS = ("training", "sampling")
@@ -116,13 +118,14 @@ def jax_side(cases: dict[str, Case], rounds: int, models: Path) -> None:
     take_turns(turn, list(turns), rounds, lambda: report(cases, rate, losses, versions))
 
 
-def torch_side(cases: dict[str, Case], rounds: int, models: Path, compiled: bool) -> None:
+def torch_side(cases: dict[str, Case], rounds: int, models: Path, side: str) -> None:
     """Serve the turns of PyTorch."""
     import torch
 
     from benchmarks import language_torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    tuned, compiled = side in TUNED, side == "torch_compiled"
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     turns: dict[str, Callable[[], None]] = {}
     losses = {}
@@ -131,7 +134,8 @@ def torch_side(cases: dict[str, Case], rounds: int, models: Path, compiled: bool
         inside = torch.arange(N_COMPLETION) < length[:, None]
         completions = torch.where(inside, completions, -1)
         rows = [x.long().to(device) for x in (prompts, start, completions)]
-        sampled, trained = (language_torch.load(models / name, case.arch).to(device) for _ in KINDS)
+        load = functools.partial(language_torch.load, models / name, case.arch, tuned)
+        sampled, trained = load().to(device), load().to(device)
         with torch.no_grad():
             losses[name] = sampled.loss(*(x[: case.batch] for x in rows)).item()
         step = language_torch.train_step(trained, compiled)
@@ -236,8 +240,7 @@ def main() -> None:
         architectures = {name: case.arch for name, case in cases.items()}
         return language_jax.save_models(arguments.models, architectures)
     if arguments.side:
-        compiled = arguments.side == "torch_compiled"
-        return torch_side(cases, arguments.rounds, arguments.models, compiled)
+        return torch_side(cases, arguments.rounds, arguments.models, arguments.side)
     with tempfile.TemporaryDirectory() as folder:
         # In a process of its own, so that no idle threads of ours stay beside the sides.
         command = [sys.executable, "-m", "benchmarks.language", "--rounds", str(arguments.rounds)]
@@ -245,7 +248,7 @@ def main() -> None:
         subprocess.run([*command, "models"], check=True)
         allocator = ["env", *ALLOCATOR]
         running = sides = [
-            timing.Side(name, [*(allocator if "torch" in name else []), *command, name])
+            timing.Side(name, [*(allocator if name in TUNED else []), *command, name])
             for name in arguments.sides
         ]
         while running:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import timing
+from lab import devices
 from lab.lm import finetune, hf, sample, transformer
 from lab.lm.architecture import Architecture
 
@@ -24,6 +25,7 @@ def training(arch, params, rows, batch: int, n_steps: int, n_turns: int) -> Iter
 
 def sampling(arch, params, rows, n_new: int, n_calls: int, n_turns: int) -> Iterator:
     """Draw `n_new` tokens after every prompt of `rows`; the tokens of each turn of calls."""
+    params = devices.on_each(params)
 
     def one(turn: int, call: int):
         key = jax.random.fold_in(jax.random.key(turn), call)

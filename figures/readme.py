@@ -89,7 +89,12 @@ def speed() -> str:
 def language_speed() -> str:
     """The language benchmark, side by side."""
     report = results.read_json(BENCHMARKS / "language_cpu.json")
-    labels = {"jax": "this lab", "torch": "PyTorch", "torch_compiled": "torch.compile"}
+    labels = {
+        "jax": "this lab",
+        "torch": "PyTorch",
+        "torch_tuned": "PyTorch tuned",
+        "torch_compiled": "torch.compile",
+    }
     others = [side for side in report["sides"] if side != "jax"]
     heads = ["size and batch", *(f"{labels[s]}, tokens/s (of its floor)" for s in report["sides"])]
     heads += [f"faster than {labels[s]}" for s in others]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import AxisType, Mesh
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from lab import cache
 from lab.errors import LabError
@@ -66,6 +66,11 @@ def own_mesh() -> Mesh:
     """This host's devices along one axis, `row`."""
     own = np.array(jax.local_devices())
     return Mesh(own, (ROW,), axis_types=(AxisType.Auto,))
+
+
+def on_each(tree):
+    """A tree of arrays, whole on each of this host's devices; else every call copies it there."""
+    return jax.device_put(tree, NamedSharding(own_mesh(), PartitionSpec()))
 
 
 def at_once(n_rows: int, on_cpu: int) -> int:

@@ -107,12 +107,12 @@ def test_inverse_cdf_draws_each_token_as_often_as_its_weight(n_tokens):
     weights[1::3] = 0.0
     n = 20_000
     uniform = (jnp.arange(n) + 0.5) / n  # evenly spaced, so that only rounding is left
-    rows = jnp.broadcast_to(jnp.asarray(weights), (n, n_tokens))
-    found = np.bincount(sample.inverse_cdf(rows, uniform), minlength=n_tokens)
+    columns = jnp.broadcast_to(jnp.asarray(weights)[:, None], (n_tokens, n))
+    found = np.bincount(sample.inverse_cdf(columns, uniform), minlength=n_tokens)
     np.testing.assert_allclose(found / n, weights / weights.sum(), atol=1.5 / n)
 
 
 def test_inverse_cdf_never_draws_weight_zero():
-    weights = jnp.array([[0.0, 0.0, 1e-30, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    weights = jnp.array([0.0, 0.0, 1e-30, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0])[:, None]
     for u in (0.0, 1e-30, 0.5, 1 - 2**-24):
         assert int(sample.inverse_cdf(weights, jnp.array([u]))[0]) in (2, 4)

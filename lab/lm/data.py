@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, Key, PyTree
 
+from lab import devices
 from lab.carriers import Carrier
 from lab.errors import LabError
 from lab.lm import sample
@@ -57,6 +58,7 @@ def draw(
     kept: list[dict[str, str]] = []
     counts: Counter[str] = Counter()
     attempts = 0
+    params = devices.on_each(params)
     streams = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
     while len(kept) < n_rows:
         if attempts >= MOST_ATTEMPTS * n_rows:

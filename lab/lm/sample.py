@@ -73,9 +73,10 @@ def _of_rows(
     cache = transformer.empty_cache(arch, n_rows, n_prompt + n_new)
 
     def draw(hidden: Float[Array, "B D"], step: Int[Array, ""] | int) -> Int[Array, "B"]:
-        z = transformer.logits(params, hidden) / temperature
+        # Vocabulary first: all that is summed over it then runs over whole rows of numbers.
+        z = jnp.matmul(transformer.head(params).T, hidden.T) / temperature
         uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, step)))(keys)
-        return inverse_cdf(jnp.exp(z - jnp.max(z, axis=-1, keepdims=True)), uniform)
+        return inverse_cdf(jnp.exp(z - jnp.max(z, axis=0, keepdims=True)), uniform)
 
     def unfinished(p: _Progress) -> Bool[Array, ""]:
         return (p.step < n_new) & ~jnp.all(p.ended)
@@ -95,34 +96,34 @@ def _of_rows(
     return jax.lax.while_loop(unfinished, advance, begun).tokens
 
 
-def inverse_cdf(weights: Float[Array, "B V"], uniform: Float[Array, "B"]) -> Int[Array, "B"]:
-    """The index at which the running sum of a row's weights passes `uniform` times their sum.
+def inverse_cdf(weights: Float[Array, "V B"], uniform: Float[Array, "B"]) -> Int[Array, "B"]:
+    """The index at which the running sum of a column's weights passes `uniform` times their sum.
 
-    One random number a row instead of one a logit, and no running sum over the vocabulary: first
+    One random number a column instead of one a logit, and no running sum over the vocabulary: first
     the block is found, then the place in it. Rarer than 2^-24 is never drawn: float32's uniform has
     no finer steps. An index of weight 0 is never drawn.
     """
-    n_rows, n_tokens = weights.shape
+    n_tokens, n_rows = weights.shape
     width = math.isqrt(n_tokens - 1) + 1
     n_blocks = -(-n_tokens // width)
-    padding = ((0, 0), (0, n_blocks * width - n_tokens))
-    blocks = jnp.pad(weights, padding).reshape(n_rows, n_blocks, width)
-    block, rest = _passing(jnp.sum(blocks, axis=-1), uniform)
-    inside = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
+    padded = jnp.pad(weights, ((0, n_blocks * width - n_tokens), (0, 0)))
+    blocks = padded.reshape(n_blocks, width, n_rows)
+    block, rest = _passing(jnp.sum(blocks, axis=1), uniform)
+    inside = jnp.take_along_axis(blocks, block[None, None], axis=0)[0]
     place, _ = _passing(inside, rest)
     return (block * width + place).astype(jnp.int32)
 
 
 def _passing(
-    weights: Float[Array, "B W"], uniform: Float[Array, "B"]
+    weights: Float[Array, "W B"], uniform: Float[Array, "B"]
 ) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
     """Where the running sum passes `uniform` of the whole, and the part of that weight used."""
-    running = jnp.cumsum(weights, axis=-1)
-    target = uniform * running[:, -1]
-    at = jnp.sum(running <= target[:, None], axis=-1)
+    running = jnp.cumsum(weights, axis=0)
+    target = uniform * running[-1]
+    at = jnp.sum(running <= target[None], axis=0)
     # Rounding may take the target to the very end, where there may be only zeros.
-    last = weights.shape[1] - 1 - jnp.argmax(weights[:, ::-1] > 0, axis=-1)
+    last = weights.shape[0] - 1 - jnp.argmax(weights[::-1] > 0, axis=0)
     at = jnp.minimum(at, last)
-    weight = jnp.take_along_axis(weights, at[:, None], axis=-1)[:, 0]
-    before = jnp.take_along_axis(running, at[:, None], axis=-1)[:, 0] - weight
+    weight = jnp.take_along_axis(weights, at[None], axis=0)[0]
+    before = jnp.take_along_axis(running, at[None], axis=0)[0] - weight
     return at, jnp.clip((target - before) / weight, 0.0, 1.0 - 2**-24)

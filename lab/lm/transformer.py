@@ -123,8 +123,12 @@ def forward(
 def logits(params: PyTree, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]:
     """Logits of the next token."""
     flat = hidden.reshape(-1, hidden.shape[-1])
-    head = params["head"] if "head" in params else params["embed"].T
-    return jnp.matmul(flat, head).reshape(*hidden.shape[:-1], -1)
+    return jnp.matmul(flat, head(params)).reshape(*hidden.shape[:-1], -1)
+
+
+def head(params: PyTree) -> Float[Array, "D V"]:
+    """What turns a hidden state into logits: the embedding once more, if it is tied."""
+    return params["head"] if "head" in params else params["embed"].T
 
 
 def _linear(layer: PyTree, x: Float[Array, "M I"]) -> Float[Array, "M O"]:
