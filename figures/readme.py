@@ -114,7 +114,9 @@ def language_speed() -> str:
         f"--cases {' '.join(cases)}`: prompts of {report['prompt']} and completions of "
         f"{report['completion']} tokens, {report['cores']} CPU cores, the sides taking turns; the "
         "floor is the time of a side's matrix products alone, at its own rate for each shape "
-        "(above 100 % where a batch in parts is multiplied faster than the whole of it). "
+        "(above 100 % where a batch in parts is multiplied faster than the whole of it). PyTorch "
+        "is in the style of nanoGPT; tuned, it draws tokens by a running sum instead of "
+        "`torch.multinomial`, attends by two products and has an allocator that keeps its memory. "
         f"{_matmul_rates(report, 'jax', 'torch')}"
     )
     return "\n".join(lines)
