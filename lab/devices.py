@@ -6,6 +6,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from lab import cache
@@ -71,6 +72,17 @@ def own_mesh() -> Mesh:
 def on_each(tree):
     """A tree of arrays, whole on each of this host's devices; else every call copies it there."""
     return jax.device_put(tree, NamedSharding(own_mesh(), PartitionSpec()))
+
+
+def sum_over_rows(tree):
+    """Inside a program over a mesh: the sum over the devices that share a member's rows.
+
+    All arrays as one: on CPU an exchange costs as much as a small layer does.
+    """
+    if jax.lax.axis_size(ROW) == 1:
+        return tree
+    flat, as_tree = ravel_pytree(tree)
+    return as_tree(jax.lax.psum(flat, ROW))
 
 
 def at_once(n_rows: int, on_cpu: int) -> int:

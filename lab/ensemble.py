@@ -90,21 +90,31 @@ def mean_over(values: Float[Array, "B"], counts: Bool[Array, "B"]) -> Float[Arra
     return jnp.sum(jnp.where(counts, values, 0.0)) / jnp.sum(counts)
 
 
-def over_members(fn: Callable, mesh: Mesh, n_shared: int, donate: tuple[int, ...] = ()) -> Callable:
+def over_members(
+    fn: Callable,
+    mesh: Mesh,
+    n_shared: int,
+    donate: tuple[int, ...] = (),
+    one_by_one: bool = False,
+) -> Callable:
     """`fn` of one member as a compiled program over many, sharded over the mesh.
 
     The first `n_shared` arguments are the same for all members; every array of the others, and of
     the result, has a leading member axis whose length is a multiple of the number of devices.
-    Donated arguments are consumed.
+    Donated arguments are consumed. A device trains its members together, or `one_by_one` if they
+    are large enough to keep it busy alone.
     """
     shared, split = PartitionSpec(), PartitionSpec(MEMBER)
 
+    def of_device(*args):
+        one, own = lambda own: fn(*args[:n_shared], *own), args[n_shared:]
+        return jax.lax.map(one, own) if one_by_one else jax.vmap(one)(own)
+
     def run(*args):
-        axes = (None,) * n_shared + (0,) * (len(args) - n_shared)
         specs = (shared,) * n_shared + (split,) * (len(args) - n_shared)
         # Members never exchange anything, so there is nothing for check_vma to check.
         mapped = jax.shard_map(
-            jax.vmap(fn, axes), mesh=mesh, in_specs=specs, out_specs=split, check_vma=False
+            of_device, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False
         )
         return mapped(*args)
 

@@ -11,7 +11,7 @@ _EXCLUDED = -1e30
 
 def cross_entropy(logits: Float[Array, "B C"], labels: Integer[Array, "B"]) -> Float[Array, "B"]:
     """-log softmax(logits)[label], nats."""
-    # Not a gather from log_softmax: its gradient made training on a CPU 1.4 times slower.
+    # Not a gather from log_softmax: its gradient takes a fifth of a CPU's step of a language model.
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 

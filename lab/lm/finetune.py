@@ -225,7 +225,7 @@ def _programs(arch: Architecture, recipe: Recipe, mesh) -> tuple[Callable, ...]:
                 return soft_loss(params, arch, some, counts, imitated, seen, whole)
 
             one = lambda part: jax.value_and_grad(loss)(state.params, *part)
-            value, gradient = jax.lax.psum(_sum_over(one, parts), devices.ROW)
+            value, gradient = devices.sum_over_rows(_sum_over(one, parts))
             return ensemble.descend(state, gradient, optimizer, rate), value
 
         n_tokens = jnp.sum(jnp.where(counts, rows.length[which], 0), axis=1)
@@ -237,7 +237,9 @@ def _programs(arch: Architecture, recipe: Recipe, mesh) -> tuple[Callable, ...]:
             return lora.merge(base, trained, scale)
         return jax.tree.map(jnp.copy, trained)  # the next chunk consumes the state
 
-    over = partial(ensemble.over_members, mesh=mesh)
+    # A CPU gains nothing from products of several members, and their layout costs it a fifth.
+    one_by_one = jax.default_backend() == "cpu"
+    over = partial(ensemble.over_members, mesh=mesh, one_by_one=one_by_one)
     return over(begin, n_shared=0), over(chunk, n_shared=1, donate=(6,)), over(merged, n_shared=0)
 
 
