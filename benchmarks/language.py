@@ -218,6 +218,15 @@ def summary(side: timing.Side, case: Case, kind: str, label: str) -> dict:
     }
 
 
+def share_floor(found: dict[str, dict]) -> None:
+    """One floor for all sides of PyTorch: a rate may be measured too low, but not too high."""
+    median = lambda side: statistics.median(side["seconds"])
+    of_torch = [side for name, side in found.items() if "torch" in name]
+    floor = min((s["floor_fraction"] * median(s) for s in of_torch), default=0.0)
+    for side in of_torch:
+        side["floor_fraction"] = round(floor / median(side), 3)
+
+
 def main() -> None:
     """Let the sides take turns, and write what they took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -262,6 +271,7 @@ def write(name: str, cases: dict[str, Case], sides: list[timing.Side]) -> None:
     for label in (f"{case} {kind}" for case in cases for kind in KINDS):
         case, _, kind = label.partition(" ")
         results[label] = {s.name: summary(s, cases[case], kind, label) for s in sides}
+        share_floor(results[label])
         for side, found in results[label].items():
             text = f"{label:20s}{side:16s}{found['tokens_per_second']:12,.0f} tokens/s"
             text += f"{found['gflop_per_second']:8.1f} GFLOP/s"
