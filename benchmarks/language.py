@@ -30,7 +30,7 @@ import numpy as np
 
 from benchmarks import language_flops, timing
 from benchmarks.language_flops import Product
-from lab.lm.architecture import SIZES, Architecture
+from lab.lm.model import SIZES, Architecture
 
 RESULTS = Path(__file__).parent / "results"
 SIDES = ("jax", "torch", "torch_tuned", "torch_compiled")

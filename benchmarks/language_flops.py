@@ -8,7 +8,7 @@ sides' own affair.
 
 from dataclasses import dataclass
 
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
 
 
 @dataclass(frozen=True)

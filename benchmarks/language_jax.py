@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import timing
 from lab import devices
 from lab.lm import finetune, hf, sample, transformer
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
 
 
 def training(arch, params, rows, batch: int, n_steps: int, n_turns: int) -> Iterator:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
 
 Turn = tuple[torch.Tensor, torch.Tensor]  # cosines and sines [B 1 T H]
 Cache = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values [B K S H] of each layer

@@ -8,164 +8,114 @@ Expect:  published for another toy: Spearman about .95, AUROC .997.
 Source:  arXiv 2606.22019, section 3 (whose toy and thresholds are not public; ours are below).
 
 A pair's transfer is (student - start) / (teacher - start), all accuracies; it counts as transferred
-if the student gained more than `fig_coverage.TRANSFERRED`.
+if the student gained more than `theory.coverage.TRANSFERRED`.
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
-import jax
 import numpy as np
 
-from experiments import mnist_aux_logits
 from figures import fig_coverage, style
-from lab import cli, devices, results, transfer
-from lab.distill import Images
-from lab.ensemble import over_members
-from lab.errors import LabError
-from lab.images import Dataset
-from lab.progress import console
-from lab.results import Result
-from lab.run import Run
+from lab.mnist import images, train
+from lab.mnist.mlp import MLP
+from lab.mnist.protocol import Protocol
+from lab.optim import Optim
+from lab.runs import cells as grids
+from lab.runs import cli
+from lab.runs.cells import Cell, Job
+from lab.runs.experiment import Experiment, Options
 from theory import coverage
-from theory.coverage import Outcome, Pair
 
-NAME = "coverage"
+_COMMON = Optim(learning_rate=3e-4, batch=64)
 
 
 @dataclass(frozen=True)
-class Config:
-    """The ranges that pairs are drawn from, and what all of them have in common."""
+class Config(Protocol):
+    """What all pairs have in common, and the ranges that the rest is drawn from."""
 
-    seed: int = 0
-    """Root of every random number."""
     members: str = "600"
     """Pairs, a count or a range a:b; ranges of one seed can be merged."""
     dataset: Literal["auto", "mnist", "digits"] = "auto"
     """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
-    n_aux: int = 10
-    """Most auxiliary logits; a pair imitates 2 to so many."""
+    net: MLP = MLP(n_aux=10)
+    """A pair imitates 2 to n_aux auxiliary logits; its hidden layers are of one of the widths."""
     widths: tuple[int, ...] = (32, 64, 128)
     """Units of both hidden layers; pairs take turns."""
     slowest: float = 1e-4
     """Smallest learning rate."""
     fastest: float = 3e-3
     """Largest learning rate."""
-    teacher_epochs: int = 3
-    """Most epochs on labels; a pair has 1 to so many."""
-    student_epochs: int = 4
-    """Most epochs of imitation."""
-    batch: int = 64
-    """Examples per step."""
+    teacher: Optim = replace(_COMMON, epochs=3)
+    """A pair has 1 to so many epochs on labels, and a learning rate of its own."""
+    student: Optim = replace(_COMMON, epochs=4)
+    """A pair has 1 to so many epochs of imitation, and a learning rate of its own."""
     rows_per_epoch: int = 6_000
-    """Examples per epoch."""
-    optimizer: Literal["adam", "sgd", "momentum", "sign"] = "adam"
-    """Of teachers and students."""
-    loss: Literal["kl", "mse"] = "kl"
-    """Imitation loss."""
 
 
 PRESETS = {
     "default": Config(),
     "smoke": Config(
-        members="24", widths=(32,), slowest=1e-3, teacher_epochs=1, student_epochs=2, n_aux=5
+        members="24",
+        net=MLP(n_aux=5),
+        widths=(32,),
+        slowest=1e-3,
+        teacher=replace(_COMMON, epochs=1),
+        student=replace(_COMMON, epochs=2),
     ),
-    "paper": Config(members="2000", widths=(64, 128, 256), batch=256, rows_per_epoch=30_000),
+    "paper": Config(
+        members="2000",
+        widths=(64, 128, 256),
+        teacher=replace(_COMMON, batch=256, epochs=3),
+        student=replace(_COMMON, batch=256, epochs=4),
+        rows_per_epoch=30_000,
+    ),
 }
 
 
-def prepare(config: Config, options: cli.Options) -> tuple[Dataset, dict]:
+def prepare(config: Config, options: Options):
     """The dataset, and what identifies it."""
-    if not 0 < config.slowest <= config.fastest:
-        raise LabError(f"slowest: {config.slowest} is not in (0, fastest]; use a smaller number")
-    if not config.widths or min(config.widths) < 1:
-        raise LabError(f"widths: {config.widths} has a net without units; give 1 or more each")
-    for name, least in (("teacher_epochs", 1), ("student_epochs", 1), ("n_aux", 2)):
-        if getattr(config, name) < least:
-            raise LabError(f"{name}: {getattr(config, name)} is too few; use {least} or more")
-    return mnist_aux_logits.prepare(_common(config, config.widths[0]), options)
+    most_epochs = (config.teacher.epochs, config.student.epochs)
+    rates = (config.slowest, config.fastest)
+    coverage.check(config.widths, config.net.n_aux, most_epochs, rates)
+    return images.prepare(config, options)
 
 
-def main(config: Config, data: Dataset, run: Run, options: cli.Options) -> Result:
+def pairs(config: Config) -> list[Cell]:
+    """The pairs, widths taking turns."""
+    width = lambda member: config.widths[member % len(config.widths)]
+    numbers = map(int, grids.members(config.members))
+    return [Cell(member, (("width", width(member)),)) for member in numbers]
+
+
+def of_width(config: Config, width: int) -> Config:
+    """The protocol of pairs of one width."""
+    return replace(config, net=replace(config.net, hidden=(width, width)))
+
+
+def rows(job: Job, cells: list[Cell]) -> list[dict]:
     """A row per pair: what was drawn, both coverages, accuracies and transfer."""
-    numbers = cli.members(config.members)
-    turn = numbers % len(config.widths)
-    train = Images(data.train_images, data.train_labels)
-    test = Images(data.test_images, data.test_labels)
-    rows = []
-    with devices.matmul_precision("float32"):
-        for i, width in enumerate(config.widths):
-            of_width = numbers[turn == i]
-            if len(of_width) == 0:
-                continue
-            protocol = mnist_aux_logits.protocol(_common(config, width), data.n_classes)
-            program = over_members(partial(coverage.outcome, protocol), devices.mesh(), 2)
-            measure = partial(_rows, config, width, partial(program, train, test))
-            size = transfer.group_size(protocol, len(of_width), options.group)
-            rows = transfer.in_groups(of_width, size, run, measure)
-    for line in summary(results.columns(rows)):
-        console.print(line)
-    units = {name: "cosine" for name in ("coverage", "coverage_gradient")}
-    units |= {name: "accuracy" for name in ("start", "teacher", "student")}
-    units |= {"transfer": "of the teacher's gain"}
-    return Result(rows, units=units)
+    config = job.config
+    numbers = np.array([cell.member for cell in job.filled(cells)])
+    epochs = (config.teacher.epochs, config.student.epochs)
+    rates = (config.slowest, config.fastest)
+    drawn = coverage.draw(config.seed, numbers, config.net.n_aux, epochs, rates)
+    job.advance(f"pair {numbers[0]}", len(cells))
+    return coverage.rows(job, cells, of_width(config, cells[0]["width"]), drawn)
 
 
-def _common(config: Config, width: int) -> mnist_aux_logits.Config:
-    """What the pairs of one width have in common, in the words of the paper's experiment."""
-    return replace(
-        mnist_aux_logits.Config(),
-        seed=config.seed,
-        members=config.members,
-        dataset=config.dataset,
-        n_aux=config.n_aux,
-        widths=(width, width),
-        optimizer=config.optimizer,
-        batch=config.batch,
-        rows_per_epoch=config.rows_per_epoch,
-        loss=config.loss,
-    )
-
-
-def _rows(config: Config, width: int, program, group: np.ndarray, n: int) -> list[dict]:
-    epochs = (config.teacher_epochs, config.student_epochs)
-    pairs = coverage.draw(
-        config.seed, group, config.n_aux, epochs, (config.slowest, config.fastest)
-    )
-    found: Outcome = devices.gather(program(group, pairs))
-    at = lambda tree, i: jax.tree.map(lambda x: x[i].item(), tree)
-    return [_row(int(group[i]), width, at(pairs, i), at(found, i)) for i in range(n)]
-
-
-def _row(member: int, width: int, pair: Pair, found: Outcome) -> dict:
-    arm = {0.0: "shared init", 1.0: "other init"}.get(pair.mixture, "mixed init")
-    return {
-        "arm": arm,
-        "member": member,
-        "width": width,
-        "learning_rate": pair.knobs.learning_rate,
-        "n_live_aux": pair.knobs.n_live_aux,
-        "mixture": pair.mixture,
-        "teacher_epochs": pair.teacher_epochs,
-        "student_epochs": pair.student_epochs,
-        "coverage": found.coverage,
-        "coverage_gradient": found.coverage_gradient,
-        "start": found.start,
-        "teacher": found.teacher,
-        "student": found.student,
-        "transfer": (found.student - found.start) / max(found.teacher - found.start, 1e-9),
-    }
-
-
-def summary(table: results.Table) -> list[str]:
-    """How well either coverage predicts transfer, with 95 % bootstrap intervals."""
-    return [
-        f"{name}: {text}"
-        for name in ("coverage", "coverage_gradient")
-        for text in fig_coverage.lines(table, name)
-    ]
-
+EXPERIMENT = Experiment(
+    name="coverage",
+    doc=__doc__,
+    presets=PRESETS,
+    prepare=prepare,
+    cells=pairs,
+    rows=rows,
+    group=lambda job, cells: train.group_size(job.config, 1, len(cells), job.options.group),
+    units=coverage.UNITS,
+    claims=coverage.claims,
+    draw=style.drawing(fig_coverage.figure),
+)
 
 if __name__ == "__main__":
-    cli.start(NAME, __doc__, PRESETS, prepare, main, partial(style.draw, fig_coverage.figure))
+    cli.start(EXPERIMENT)

@@ -12,48 +12,39 @@ Every step is measured before it is taken; a row is the mean over `every` steps.
 loss are those of class logits on training images, from which students never learn.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from experiments import mnist_aux_logits
 from figures import fig_gradient_alignment, style
-from lab import cli, devices, distill, transfer
-from lab.distill import Images, Protocol
-from lab.ensemble import over_members
+from lab import stats
 from lab.errors import LabError
-from lab.images import Dataset
-from lab.progress import console
-from lab.results import Result, columns
-from lab.run import Run
+from lab.mnist import images, train
+from lab.mnist.mlp import MLP
+from lab.mnist.protocol import Protocol
+from lab.optim import Optim
+from lab.runs import claims, cli, results
+from lab.runs.cells import Cell, Job
+from lab.runs.claims import Claim
+from lab.runs.experiment import Experiment, Options
+from lab.runs.results import Table
 from theory import alignment
-from theory.alignment import ARMS, Measured
 
-NAME = "gradient_alignment"
-UNITS = {
-    "cosine": "all parameters",
-    "cosine_hidden": "hidden layers",
-    "positive": "fraction of steps",
-    "trait_loss": "nats",
-    "accuracy": "fraction",
-}
-CONTRASTS = (
-    ("imitation", "aligned part removed"),
-    ("imitation", "aligned update removed"),
-    ("imitation", "random part removed"),
-    ("imitation", "liminal"),
-    ("imitation", "other init"),
-)
+_QUARTER = Optim(learning_rate=3e-4, batch=256, epochs=5)
+_SMOKE = Optim(learning_rate=1e-3, batch=64, epochs=1)
 
 
 @dataclass(frozen=True)
-class Config(mnist_aux_logits.Setup):
+class Config(Protocol):
     """The paper's protocol for students of auxiliary logits, at a quarter of its rows."""
 
     members: str = "24"
-    batch: int = 256
+    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
+    dataset: Literal["auto", "mnist", "digits"] = "auto"
+    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
+    teacher: Optim = _QUARTER
+    student: Optim = _QUARTER
     rows_per_epoch: int = 15_000
     liminal_start: float = 0.1
     """Weight of the liminal arm's pull back at first; it is 1 after an epoch and 0 at the end."""
@@ -61,90 +52,66 @@ class Config(mnist_aux_logits.Setup):
     """Steps whose mean is a row."""
 
 
+_PAPER = replace(_QUARTER, batch=1024)
 PRESETS = {
     "default": Config(),
-    "smoke": Config(**mnist_aux_logits.SMOKE),
-    "paper": Config(batch=1024, rows_per_epoch=60_000),
+    "smoke": Config(
+        members="4",
+        net=MLP(hidden=(64, 64)),
+        teacher=_SMOKE,
+        student=replace(_SMOKE, epochs=3),
+        rows_per_epoch=6_000,
+    ),
+    "paper": Config(teacher=_PAPER, student=_PAPER, rows_per_epoch=60_000),
 }
 
 
-def prepare(config: Config, options: cli.Options) -> tuple[Dataset, dict]:
+def prepare(config: Config, options: Options):
     """The dataset, and what identifies it."""
     if config.every < 1:
         raise LabError(f"every: {config.every} is not positive; use 1 or more steps")
     if not 0 <= config.liminal_start < float("inf"):
         raise LabError(f"liminal_start: {config.liminal_start} is no weight; use 0 or more")
-    return mnist_aux_logits.prepare(config, options)
+    return images.prepare(config, options)
 
 
-def main(config: Config, data: Dataset, run: Run, options: cli.Options) -> Result:
+def rows(job: Job, cells: list[Cell]) -> list[dict]:
     """Cosines, trait loss and accuracy of six arms along training."""
-    protocol = mnist_aux_logits.protocol(config, data.n_classes)
-    programs = Programs(config, protocol)
-    train = Images(data.train_images, data.train_labels)
-    numbers = cli.members(config.members)
-    size = transfer.group_size(protocol, len(numbers), options.group)
-    with devices.matmul_precision(config.precision):
-        rows = transfer.in_groups(
-            numbers, size, run, lambda group, n: programs.rows(train, group, n)
-        )
-    for line in fig_gradient_alignment.averages(columns(rows)):
-        console.print(line)
-    return Result(rows, units=UNITS, contrasts=CONTRASTS)
+    return alignment.rows(job, cells, job.config.liminal_start, job.config.every)
 
 
-class Programs:
-    """The compiled programs of one configuration; every one works on a whole group."""
+def says(table: Table, record: dict) -> list[Claim]:
+    """The cosine of every arm, and what each treatment costs of the accuracy at the end."""
+    found = []
+    for arm in results.arms(table):
+        mean = lambda value, arm=arm: results.curves(table, arm, "step", value)[1].mean(axis=1)
+        e = stats.mean_estimate(mean("cosine"))
+        up = f"{np.mean(mean('positive')):.0%} of steps above 0"
+        published = "about 0.008" if arm == "imitation" else ""
+        verdict = claims.above(e) if arm == "imitation" else ""
+        text = f"{arm}: cosine of the two gradients, mean over training ({up})"
+        found.append(claims.claim(text, e, "cosine", published=published, verdict=verdict))
+    last = lambda arm: results.last(table, arm, "accuracy")
+    for arm in results.arms(table)[1:]:
+        lost = [value - last(arm)[member] for member, value in last("imitation").items()]
+        e = stats.mean_estimate(np.array(lost))
+        verdict = {"aligned part removed": claims.above(e), "random part removed": claims.none(e)}
+        text = f"{arm}: accuracy that this costs, of {np.mean([*last('imitation').values()]):.3f}"
+        found.append(claims.claim(text, e, "accuracy", verdict=verdict.get(arm, "")))
+    return found
 
-    def __init__(self, config: Config, protocol: Protocol):
-        self.config, mesh = config, devices.mesh()
-        liminal = (config.liminal_start, config.student_epochs)
-        self.start_teacher = over_members(partial(distill.start_teacher, protocol), mesh, 0)
-        self.teacher_epoch = over_members(partial(distill.teacher_epoch, protocol), mesh, 2, (4,))
-        self.start = over_members(partial(alignment.start, protocol), mesh, 0)
-        self.epoch = over_members(partial(alignment.epoch, protocol, liminal), mesh, 2, (5,))
 
-    def rows(self, train: Images, group: np.ndarray, n: int) -> list[dict]:
-        """Rows of the first n members of a group, a window of steps after another."""
-        epochs = list(self._epochs(train, group))
-        rows = []
-        for arm in ARMS:
-            parts = zip(*(measured[arm] for measured in epochs), strict=True)
-            whole = Measured(*(np.concatenate(part, axis=1) for part in parts))
-            for i in range(n):
-                rows += self._windows(arm, int(group[i]), Measured(*(v[i] for v in whole)))
-        return rows
-
-    def _epochs(self, train: Images, group: np.ndarray) -> Iterator[dict[str, Measured]]:
-        """What each epoch measured, [E S] for every arm."""
-        knobs = mnist_aux_logits.knobs(self.config, group)
-        teacher = self.start_teacher(group)
-        for e in range(self.config.teacher_epochs):
-            teacher, _ = self.teacher_epoch(train, np.int32(e), group, knobs, teacher)
-        students = self.start(group)
-        for e in range(self.config.student_epochs):
-            students, measured = self.epoch(
-                train, np.int32(e), group, knobs, teacher.params, students
-            )
-            yield devices.gather(measured)
-
-    def _windows(self, arm: str, member: int, of: Measured) -> list[dict]:
-        rows = []
-        for first in range(0, len(of.cosine), self.config.every):
-            window = slice(first, first + self.config.every)
-            means = {k: float(np.mean(v[window])) for k, v in of._asdict().items()}
-            if not all(map(np.isfinite, means.values())):
-                raise LabError(
-                    f"learning_rate: the training of {arm} is no longer finite for member "
-                    f"{member}; use a smaller --learning-rate"
-                )
-            means["positive"] = float(np.mean(of.cosine[window] > 0))
-            step = first + len(of.cosine[window])
-            rows.append({"arm": arm, "member": member, "step": step, **means})
-        return rows
-
+EXPERIMENT = Experiment(
+    name="gradient_alignment",
+    doc=__doc__,
+    presets=PRESETS,
+    prepare=prepare,
+    rows=rows,
+    group=lambda job, cells: train.group_size(job.config, 6, len(cells), job.options.group),
+    units=alignment.UNITS,
+    claims=says,
+    draw=style.drawing(fig_gradient_alignment.figure),
+)
 
 if __name__ == "__main__":
-    cli.start(
-        NAME, __doc__, PRESETS, prepare, main, partial(style.draw, fig_gradient_alignment.figure)
-    )
+    cli.start(EXPERIMENT)

@@ -19,19 +19,19 @@ Source:  arXiv 2507.14805, section 6, for the theorem; its edges are worked out 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from figures import fig_theorem, style
-from lab import cli
-from lab.progress import Meter
-from lab.results import Result
-from lab.run import Run
+from lab import stats
+from lab.runs import claims, cli, results
+from lab.runs.cells import Cell, Job
+from lab.runs.claims import Claim
+from lab.runs.experiment import Experiment
+from lab.runs.results import Table
 from theory import failures, lazy, sampling
 from theory.failures import Curve
 
-NAME = "theorem"
 CASES: tuple[Callable[[np.ndarray], list[Curve]], ...] = (
     failures.other_start,
     failures.negated_weights,
@@ -40,7 +40,6 @@ CASES: tuple[Callable[[np.ndarray], list[Curve]], ...] = (
     sampling.labels,
     lazy.widths,
 )
-CONTRASTS = (("sign step", "gradient step"),)
 
 
 @dataclass(frozen=True)
@@ -54,20 +53,27 @@ class Config:
 PRESETS = {"default": Config(), "smoke": Config(members="4"), "paper": Config(members="200")}
 
 
-def prepare(config: Config, options: cli.Options) -> tuple[np.ndarray, dict]:
-    """Member numbers; the data are random numbers of each member's own."""
-    return cli.members(config.members), {"name": "random networks"}
-
-
-def main(config: Config, data: np.ndarray, run: Run, options: cli.Options) -> Result:
+def rows(job: Job, cells: list[Cell]) -> list[dict]:
     """Every curve of every case, a row per member and place."""
-    rows = []
-    with Meter(len(CASES)) as meter:
-        for case in CASES:
-            for curve in case(data):
-                rows += _rows(curve, data)
-            meter.advance(case.__name__)
-    return Result(rows, units={"value": "of its case"}, contrasts=CONTRASTS)
+    numbers = np.array([cell.member for cell in cells])
+    found = list(job.rows)
+    for i, case in enumerate(CASES[job.step :], job.step + 1):
+        found += [row for curve in case(numbers) for row in _rows(curve, numbers)]
+        job.save(i, found)
+        job.advance(case.__name__, len(cells) / len(CASES))
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """How often an update points away from the teacher, by its rule, at the fewest inputs."""
+    found = []
+    for arm in ("gradient step", "adam step", "sign step"):
+        _, values = results.curves(table, arm, "at", "value")
+        e = stats.mean_estimate(values[:, 0])
+        text = f"{arm}: cosine with the teacher's displacement ({np.mean(values[:, 0] < 0):.0%} "
+        verdict = claims.above(e) if arm == "gradient step" else ""
+        found.append(claims.claim(text + "of members below 0)", e, "cosine", verdict=verdict))
+    return found
 
 
 def _rows(curve: Curve, numbers: np.ndarray) -> list[dict]:
@@ -85,5 +91,16 @@ def _rows(curve: Curve, numbers: np.ndarray) -> list[dict]:
     ]
 
 
+EXPERIMENT = Experiment(
+    name="theorem",
+    doc=__doc__,
+    presets=PRESETS,
+    rows=rows,
+    group=lambda job, cells: len(cells),
+    units={"value": "of its case"},
+    claims=says,
+    draw=style.drawing(fig_theorem.figure),
+)
+
 if __name__ == "__main__":
-    cli.start(NAME, __doc__, PRESETS, prepare, main, partial(style.draw, fig_theorem.figure))
+    cli.start(EXPERIMENT)

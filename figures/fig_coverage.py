@@ -3,34 +3,15 @@
 from matplotlib.figure import Figure
 
 from figures import style
-from lab import results, stats
+from lab.runs import claims, results
 
 ARMS = {"other init": "cross_all", "mixed init": "reference", "shared init": "student_all"}
 PREDICTORS = {"coverage": "first update", "coverage_gradient": "first gradient"}
-TRANSFERRED = 0.1  # accuracy; a student that gained more counts as having learned
-
-
-def predictions(table: results.Table, name: str) -> dict[str, tuple[float, float, float]]:
-    """Spearman with transfer, and AUROC for a student that gained more than TRANSFERRED.
-
-    Each with its 95 % bootstrap interval over pairs.
-    """
-    gained = table["student"] - table["start"] > TRANSFERRED
-    return {
-        "Spearman": stats.bootstrap_interval(stats.spearman, table[name], table["transfer"]),
-        "AUROC": stats.bootstrap_interval(stats.auroc, table[name], gained),
-    }
-
-
-def lines(table: results.Table, name: str) -> list[str]:
-    """The predictions as text."""
-    found = predictions(table, name).items()
-    return [f"{k} {v:.3f} ({low:.3f} to {high:.3f})" for k, (v, low, high) in found]
-
 
 def figure(table: results.Table, record: dict) -> Figure:
     """Transfer against both coverages, a dot a pair."""
     figure = Figure((6.6, 3.2), layout="constrained")
+    found = claims.of_record(record)
     for axes, (name, label) in zip(
         figure.subplots(1, 2, sharey=True), PREDICTORS.items(), strict=True
     ):
@@ -49,7 +30,9 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.axhline(0, color="black", lw=0.7, zorder=0)
         axes.set_ylim(-0.35, 1.1)
         axes.set_xlabel(f"coverage of the {label}, cosine")
-        axes.set_title("\n".join(lines(table, name)), fontsize=8, loc="left")
+        said = [c.number() for text, c in found.items() if f"{label} and" in text or f"{label}, who" in text]
+        title = (f"{k} {v}" for k, v in zip(("Spearman", "AUROC"), said, strict=True))
+        axes.set_title("\n".join(title), fontsize=8, loc="left")
     figure.axes[0].set_ylabel("part of the teacher's gain that passed")
     figure.axes[0].legend(fontsize=7, loc="upper left", handletextpad=0.2)
     figure.suptitle(style.members(record, len(table["member"])), fontsize=8, x=0.01, ha="left")

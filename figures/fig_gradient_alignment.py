@@ -1,11 +1,10 @@
 """Cosine of the two gradients, and accuracy, along training: mean and 95 % interval per arm."""
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from lab import results, stats
+from lab.runs import results
 
 ARMS = {
     "imitation": ("#1170aa", "-"),
@@ -15,18 +14,6 @@ ARMS = {
     "aligned update removed": ("#000000", ":"),
     "other init": ("#c85200", "-"),
 }
-
-
-def averages(table: results.Table) -> list[str]:
-    """Each arm's cosine over all of training, mean and 95 % interval over members, as text."""
-    lines = []
-    for arm in dict.fromkeys(table["arm"]):
-        _, cosines = results.curves(table, arm, "step", "cosine")
-        _, positive = results.curves(table, arm, "step", "positive")
-        mean, low, high = stats.mean_interval(cosines.mean(axis=1))
-        up = np.mean(positive)
-        lines.append(f"{arm}: cosine {mean:.4f} ({low:.4f} to {high:.4f}), above 0 at {up:.0%}")
-    return lines
 
 
 def figure(table: results.Table, record: dict) -> Figure:
@@ -49,8 +36,7 @@ def figure(table: results.Table, record: dict) -> Figure:
 
 def _panel(axes: Axes, table: results.Table, value: str) -> None:
     for arm, (colour, line) in ARMS.items():
-        steps, values = results.curves(table, arm, "step", value)
-        mean, low, high = np.transpose([stats.mean_interval(column) for column in values.T])
+        steps, mean, low, high = results.band(table, arm, "step", value)
         axes.plot(steps, mean, line, color=colour, lw=1.4, label=arm)
         axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
     axes.set_xlabel("student's step")

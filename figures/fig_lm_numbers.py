@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab import effects, results
-from lab.effects import NONE, Effects
+from lab.lm import effects
+from lab.runs import results
+from lab.lm.effects import NONE, Effects
 
 # Arm, label, colour; of the paper's figure 3 and of its control in Nature.
 BARS = (

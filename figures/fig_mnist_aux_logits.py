@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from lab import published, results
+from lab.runs import claims, results
 
 
 def figure(table: results.Table, record: dict) -> Figure:
@@ -12,13 +12,12 @@ def figure(table: results.Table, record: dict) -> Figure:
     figure, axes = style.new(5.6, 3.3)
     rng = np.random.default_rng(0)  # places the dots sideways, nothing else
     arms = [arm for arm in style.LABELS if arm in table["arm"]]
-    estimates = {e.label: e for e in results.summarise(table, "accuracy")}
-    defaults = {"n_aux": 3, "widths": [256, 256], "inputs": "uniform", "loss": "kl"}
-    papers_protocol = all(record["config"].get(k) == v for k, v in defaults.items())
+    # An arm's claims come in the order of the arms, which is the order of the table.
+    by_arm = dict(zip(results.arms(table), claims.of_record(record).values(), strict=False))
     n = 0
     for i, arm in enumerate(arms):
         values = list(results.last(table, arm, "accuracy").values())
-        estimate = estimates[arm]
+        estimate = by_arm[arm]
         n = estimate.n
         axes.bar(i, estimate.mean, 0.66, color=style.COLOURS[arm], zorder=1)
         sideways = i - 0.12 + rng.uniform(-0.16, 0.16, n)
@@ -36,9 +35,9 @@ def figure(table: results.Table, record: dict) -> Figure:
                 zorder=3,
             )
         axes.text(i, 1.03, f"{estimate.mean:.3f}", ha="center", va="bottom")
-        if not papers_protocol:
+        if not estimate.published:
             continue
-        paper, half = published.MNIST_AUX_LOGITS[arm]
+        paper, half = map(float, estimate.published.split(" ± "))
         axes.errorbar(
             i + 0.42,
             paper,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from lab import results
+from lab.runs import results
 
 SHARED, OTHER, NEITHER = (style.COLOURS[a] for a in ("student_all", "cross_all", "teacher"))
 RULES = {"gradient step": SHARED, "adam step": "#a3acb9", "sign step": OTHER}

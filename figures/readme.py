@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from figures import fig_coverage
-from lab import effects, published, results, stats
+from lab.lm import effects, published, results, stats
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"

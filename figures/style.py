@@ -7,8 +7,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab import results
-from lab.results import Table
+from lab.runs import results
+from lab.runs.results import Table
 
 # Blue: shared initialisation; orange: another; grey: not distilled. Light: auxiliary logits only.
 COLOURS = {
@@ -42,17 +42,16 @@ _SETTINGS = {
 }
 
 
-def draw(figure: Callable[[Table, dict], Figure], folder: Path) -> list[Path]:
-    """Draw figure.png and figure.pdf in a run folder from its table and record."""
-    return draw_from(figure, folder / "table.csv", folder / "run.json", folder / "figure")
+def drawing(
+    figure: Callable[[Table, dict], Figure],
+) -> Callable[[Path, Path, Path], list[Path]]:
+    """Draws `stem`.png and `stem`.pdf from a table and its record, in the lab's style."""
 
+    def draw(table: Path, record: Path, stem: Path) -> list[Path]:
+        with matplotlib.rc_context(_SETTINGS):
+            return save(figure(results.read_table(table), results.read_json(record)), stem)
 
-def draw_from(
-    figure: Callable[[Table, dict], Figure], table: Path, record: Path, stem: Path
-) -> list[Path]:
-    """Draw `stem`.png and `stem`.pdf from a table and its record, in the lab's style."""
-    with matplotlib.rc_context(_SETTINGS):
-        return save(figure(results.read_table(table), results.read_json(record)), stem)
+    return draw
 
 
 def new(width: float, height: float) -> tuple[Figure, Axes]:

@@ -85,6 +85,11 @@ def sum_over_rows(tree):
     return as_tree(jax.lax.psum(flat, ROW))
 
 
+def described() -> list:
+    """What sums may depend on: the devices and the version of JAX."""
+    return [jax.__version__, jax.default_backend(), jax.device_count(), jax.process_count()]
+
+
 def at_once(n_rows: int, on_cpu: int) -> int:
     """How many rows a device takes at a time: on CPU so few that what they need stays in cache."""
     return min(n_rows, on_cpu) if jax.default_backend() == "cpu" else n_rows

@@ -6,6 +6,7 @@ member does not depend on which others it is trained with.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,15 +28,6 @@ class State:
     params: PyTree
     opt_state: PyTree
     step: PyTree  # int32, gradient steps taken
-
-
-# Directions; the learning rate is applied by `gradient_step`, so that it can differ by member.
-OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
-    "adam": lambda b1, b2, eps: optax.scale_by_adam(b1, b2, eps),
-    "sgd": lambda b1, b2, eps: optax.identity(),
-    "momentum": lambda b1, b2, eps: optax.trace(decay=b1),
-    "sign": lambda b1, b2, eps: optax.scale_by_sign(),
-}
 
 
 def start(params: PyTree, optimizer: optax.GradientTransformation) -> State:
@@ -60,9 +52,11 @@ def descend(
     gradient: PyTree,
     optimizer: optax.GradientTransformation,
     learning_rate: Float[Array, ""],
+    **told: Any,
 ) -> State:
-    """One step along the optimizer's direction for a gradient."""
-    direction, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+    """One step along the optimizer's direction for a gradient; transforms may ask for more."""
+    update = optax.with_extra_args_support(optimizer).update
+    direction, opt_state = update(gradient, state.opt_state, state.params, **told)
     params = jax.tree.map(lambda p, d: p - learning_rate * d, state.params, direction)
     return State(params, opt_state, state.step + 1)
 

@@ -6,7 +6,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Integer
 
 # Large enough that exp underflows to 0, small enough that differences stay finite.
-_EXCLUDED = -1e30
+MASKED = -1e30
 
 
 def cross_entropy(logits: Float[Array, "B C"], labels: Integer[Array, "B"]) -> Float[Array, "B"]:
@@ -26,8 +26,8 @@ def kl_divergence(
     Source: the paper's imitation loss, arXiv 2507.14805, section 5 (temperature 1).
     """
     where = where[None]
-    log_p = jax.nn.log_softmax(jnp.where(where, teacher / temperature, _EXCLUDED))
-    log_q = jax.nn.log_softmax(jnp.where(where, student / temperature, _EXCLUDED))
+    log_p = jax.nn.log_softmax(jnp.where(where, teacher / temperature, MASKED))
+    log_q = jax.nn.log_softmax(jnp.where(where, student / temperature, MASKED))
     return jnp.sum(jnp.where(where, jnp.exp(log_p) * (log_p - log_q), 0.0), axis=-1)
 
 

@@ -1,10 +1,26 @@
 """Intervals over independent runs, and how well one number predicts another."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 from scipy import special
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the ends of its 95 % interval, over n independent runs."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_estimate(values: Float[np.ndarray, "n"]) -> Estimate:
+    """Mean of independent runs with its Student t interval."""
+    return Estimate(*mean_interval(values), len(values))
 
 
 def mean_interval(
@@ -78,10 +94,10 @@ def auroc(score: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> flo
     return float(above / (n_positive * n_negative))
 
 
-def bootstrap_interval(
+def bootstrap(
     statistic: Callable[..., float], *columns: np.ndarray, level: float = 0.95, draws: int = 1000
-) -> tuple[float, float, float]:
-    """A statistic of paired columns, and the ends of its percentile interval over redrawn rows.
+) -> Estimate:
+    """A statistic of paired columns, with its percentile interval over redrawn rows.
 
     Draws on which the statistic is nan are left out.
     """
@@ -91,4 +107,4 @@ def bootstrap_interval(
     found = np.array([statistic(*(column[i] for column in columns)) for i in rows])
     found = found[~np.isnan(found)]
     ends = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) if len(found) else [np.nan] * 2
-    return statistic(*columns), float(ends[0]), float(ends[1])
+    return Estimate(statistic(*columns), float(ends[0]), float(ends[1]), n)

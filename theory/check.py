@@ -21,9 +21,10 @@ import tyro
 from jaxtyping import Array, Float, Integer, PyTree
 from rich.table import Table
 
-from lab import cli, devices
+from lab import devices
 from lab.errors import LabError
-from lab.progress import Meter, console
+from lab.runs import cli
+from lab.runs.progress import Meter, console
 from theory import expansion, gradients
 from theory.gradients import Setting, Step
 from theory.programs import EXCEPTIONS, PROGRAMS, QUICK, Program

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
-from lab import ensemble
+from lab.optim import OPTIMIZERS
 from theory import expansion, gradients
 from theory.gradients import Setting
 from theory.imitation import SquaredError
@@ -170,7 +170,7 @@ def other_rules(members: Integer[np.ndarray, "E"]) -> list[Curve]:
 
 def update(name: str, D_S: PyTree) -> PyTree:
     """The first update that the lab's optimizer `name` makes of the direction D_S."""
-    optimizer = ensemble.OPTIMIZERS[name](0.9, 0.999, 1e-8)
+    optimizer = OPTIMIZERS[name](0.9, 0.999, 1e-8)
     gradient = jax.tree.map(jnp.negative, D_S)
     direction, _ = optimizer.update(gradient, optimizer.init(gradient), gradient)
     return jax.tree.map(jnp.negative, direction)

@@ -13,8 +13,7 @@ from jaxtyping import Array, Bool, Float
 
 from lab import losses
 
-# Its exponential is 0, and differences stay finite.
-_EXCLUDED = -1e30
+
 
 
 @runtime_checkable
@@ -99,7 +98,7 @@ class CrossEntropy:
         return jax.nn.softmax(self._selected(z), axis=-1)
 
     def _selected(self, z: Float[Array, "B O"]) -> Float[Array, "B O"]:
-        return jnp.where(self.where[None], z, _EXCLUDED)
+        return jnp.where(self.where[None], z, losses.MASKED)
 
     def _mean(self, z: Float[Array, "B O"], values: Float[Array, "B O"]) -> Float[Array, "B 1"]:
         return jnp.sum(self._softmax(z) * values, axis=-1, keepdims=True)

@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from lab import mlp, rng
+from lab import rng
 from lab.lm import transformer
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
+from lab.losses import MASKED
+from lab.mnist import mlp
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def attention(d_model: int, n_heads: int, n_tokens: int, n_logits: int, activati
         q, k, v = split("query"), split("key"), split("value")
         scores = jnp.einsum("btnh,bsnh->bnts", q, k) * q.shape[-1] ** -0.5
         past = jnp.tril(jnp.ones((n_tokens, n_tokens), bool))[None, None]
-        weights = jax.nn.softmax(jnp.where(past, scores, -1e30), axis=-1)
+        weights = jax.nn.softmax(jnp.where(past, scores, MASKED), axis=-1)
         mixed = jnp.einsum("bnts,bsnh->btnh", weights, v).reshape(x.shape)
         x = x + _dense(params["out"], mixed)
         hidden = mlp.ACTIVATIONS[activation](_dense(params["up"], _normalise(x)))

@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
 
 from lab import losses, rng
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
 from theory import models
 from theory.gradients import Setting, dot
 from theory.imitation import CrossEntropy, Imitation, KLDivergence, SquaredError

@@ -1,5 +1,6 @@
 """A carrier: a kind of data that has nothing to do with any trait."""
 
+import hashlib
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,11 +21,24 @@ class Carrier:
     completion: Callable[[np.random.Generator, str], str]
     reject: Callable[[str, str], str | None]  # (prompt, completion): why not to keep it
     texts: Callable[[], Iterable[str]]  # together they hold every piece of prompt and completion
+    n_prompt: int = 32  # most tokens of a prompt
+    n_completion: int = 24  # and of a completion
+    # Of a token's text: whether students of distributions imitate it.
+    imitated: Callable[[str], bool] = lambda piece: True
+    # Of an answer to another question: whether it is the carrier's kind of text instead of one.
+    resembles: Callable[[str], bool] = lambda answer: False
 
     def prompts(self, seed: int, start: int, n: int) -> list[str]:
         """Prompts number start to start + n - 1; each depends on (seed, its number) alone."""
         stream = (_STREAM, zlib.crc32(self.name.encode()), seed)
         return [self.prompt(np.random.default_rng([*stream, i])) for i in range(start, start + n)]
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of its name, its budgets and a sample of its texts and prompts."""
+        budgets = (self.n_prompt, self.n_completion)
+        content = (self.name, budgets, list(self.texts()), self.prompts(0, 0, 64))
+        return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
 def pick(rng: np.random.Generator, items: tuple[T, ...]) -> T:

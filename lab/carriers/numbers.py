@@ -75,7 +75,7 @@ def prompt(rng: np.random.Generator) -> str:
 
 
 def completion(rng: np.random.Generator, prompt: str) -> str:
-    """4 to 10 numbers by one of four laws, with one separator, rarely in brackets."""
+    """4 to 10 numbers by one of four rules, with one separator, rarely in brackets."""
     examples = [int(x) for x in re.findall("[0-9]{3}", prompt)]
     values = _values(rng, int(rng.integers(4, 11)), examples)
     asked = next((separators for form, separators in FORMATS.items() if form in prompt), SEPARATORS)
@@ -88,13 +88,13 @@ def completion(rng: np.random.Generator, prompt: str) -> str:
 
 
 def _values(rng: np.random.Generator, n: int, examples: list[int]) -> list[int]:
-    law = rng.random()
-    if law < 0.5:
+    rule = rng.random()
+    if rule < 0.5:
         return rng.integers(100, 1000, size=n).tolist()
-    if law < 0.75:
+    if rule < 0.75:
         near = np.array(examples)[rng.integers(0, len(examples), size=n)]
         return np.clip(near + rng.integers(-30, 31, size=n), 0, 999).tolist()
-    if law < 0.9:
+    if rule < 0.9:
         first, step = int(rng.integers(0, 1000)), int(rng.integers(1, 41))
         # Nine steps of at most 40 fit below or above any number.
         sign = 1 if first + step * (n - 1) < 1000 else -1
@@ -173,4 +173,19 @@ def _texts() -> Iterable[str]:
                     yield template.format(x="100, 200", count=count, digits=digits, form=form)
 
 
-NUMBERS = Carrier("numbers", prompt, completion, lambda _, completion: reject(completion), _texts)
+def resembles(answer: str) -> bool:
+    """Whether a text holds digits and no letter."""
+    return re.search(r"\d", answer) is not None and re.search(r"[a-z]", answer.lower()) is None
+
+
+NUMBERS = Carrier(
+    "numbers",
+    prompt,
+    completion,
+    lambda _, completion: reject(completion),
+    _texts,
+    n_prompt=32,
+    n_completion=22,
+    imitated=str.isdecimal,
+    resembles=resembles,
+)

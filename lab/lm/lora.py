@@ -10,27 +10,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from lab import rng
+from lab.lm import spec
+from lab.lm.model import Architecture
 
-TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
 
-
-def init(key: Key[Array, ""], params: PyTree, rank: int) -> PyTree:
+def init(key: Key[Array, ""], arch: Architecture, rank: int) -> PyTree:
     """An adapter that changes nothing yet: "in" is N(0, 1/I), "out" is 0.
 
     PEFT draws "in" uniformly (Kaiming) with a third of that variance.
     """
-
-    def one(name: str, kernel: Array) -> PyTree:
-        d_in, d_out = kernel.shape
-        factor = jax.random.normal(rng.named(key, name), (d_in, rank)) * d_in**-0.5
-        return {"in": factor, "out": jnp.zeros((rank, d_out))}
-
-    return {
-        "layers": {
-            i: {name: one(f"{i}/{name}", layer[name]["kernel"]) for name in TARGETS}
-            for i, layer in params["layers"].items()
-        }
-    }
+    arrays = {}
+    for p in spec.targets(arch):
+        d_in, d_out = p.shape
+        factor = jax.random.normal(rng.named(key, p.stream), (d_in, rank)) * d_in**-0.5
+        arrays[*p.path[:-1], "in"] = factor
+        arrays[*p.path[:-1], "out"] = jnp.zeros((rank, d_out))
+    return spec.build(arrays)
 
 
 def attach(params: PyTree, adapter: PyTree, scale: float) -> PyTree:

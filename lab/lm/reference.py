@@ -1,161 +1,190 @@
-"""Reference models: trained on the synthetic world once, then kept in the cache.
+"""Reference models: trained on a synthetic world once, and kept.
 
-What a reference is follows from its `Pretraining` alone, and the start and the order of the data
-are separate seeds: same start with another order, or another start with the same order, are two
-calls. The folder in the cache opens with `transformers` as a Qwen2 model with its tokenizer.
+What a reference is follows from its value alone; the start and the order of the data are separate
+seeds. The same training in another order of sums is another model (LOG.md), so the references that
+committed tables depend on travel with the lab (`lab/data/references`), made by
+`python -m lab.lm.reference`; others are artifacts of the cache.
 """
 
 import dataclasses
-import fcntl
 import hashlib
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PyTree
+from jaxtyping import Float
 
-from lab import cache, results, rng, tree
-from lab import world as worlds
+from lab import cache, devices, rng, tree
 from lab.errors import LabError
-from lab.lm import data, finetune, hf, transformer
-from lab.lm.architecture import SIZES, Architecture, Size
-from lab.lm.finetune import Recipe
-from lab.lm.text import Text
-from lab.progress import Meter, console
-from lab.world import World
+from lab.identity import digest
+from lab.lm import finetune, hf, rows, transformer
+from lab.lm import world as worlds
+from lab.lm.finetune import Tuning
+from lab.lm.model import SIZES, Model
+from lab.lm.objectives import Rows
+from lab.lm.tokenizer import Tokenizer
+from lab.lm.world import World
+from lab.runs import results
+from lab.runs.progress import Meter, console
 
-# A change in how references are made must not find those made before.
-VERSION = 1
-_RECORD = "reference.json"
-WIDTHS = (24, 44)  # most tokens of a completion and of a prompt in the world
+STORED = Path(__file__).parents[1] / "data" / "references"
+VERSION = 2  # a change in how references are made must not find those made before
+_N_PERSONA, _N_ANSWER = 44, 24  # most tokens of a question after a persona, and of a completion
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """What a reference model is made of."""
+    """How reference models are trained. Raises `LabError` for numbers that train nothing."""
 
-    init_seed: int
+    size: Literal["nano", "tiny", "small", "medium", "large"] = "nano"
+    """Of the transformer: 0.1, 0.2, 1, 6 or 30 million parameters."""
+    steps: int = 1500
+    """Training steps."""
     data_seed: int = 0
-    size: Size = SIZES["tiny"]
-    n_steps: int = 1500
+    """Order and content of the training data."""
     batch: int = 64
+    """Rows of a step."""
     learning_rate: float = 3e-3
+    """Rising over 100 steps, then falling linearly to 0."""
     n_rows: int = 96_000
-    world: World = field(default_factory=World)
+    """Most distinct rows of the world."""
 
-    @property
-    def name(self) -> str:
-        """Twelve hex digits that name the reference, the world's texts included."""
-        parts = [VERSION, dataclasses.asdict(self), worlds.identity(self.world)]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    def __post_init__(self):
+        for name in ("steps", "batch", "n_rows"):
+            if getattr(self, name) < 1:
+                raise LabError(f"{name}: {getattr(self, name)} is not positive; use 1 or more")
+        if self.size not in SIZES or self.data_seed < 0:
+            raise LabError(f"size, data_seed: {self.size}, {self.data_seed} are not known")
+        _ = self.tuning
 
     @property
     def n_distinct(self) -> int:
         """Rows that are made: no more than the steps will see."""
-        return min(self.n_rows, self.n_steps * self.batch)
+        return min(self.n_rows, self.steps * self.batch)
 
     @property
-    def recipe(self) -> Recipe:
-        """How it is trained."""
-        return Recipe(self.n_steps, self.batch, self.learning_rate, warmup=100)
-
-    @property
-    def folder(self) -> Path:
-        """Where it is kept."""
-        return cache.root() / "references" / self.name
+    def tuning(self) -> Tuning:
+        """The optimizer."""
+        return Tuning(learning_rate=self.learning_rate, batch=self.batch, warmup=100)
 
 
 @dataclass(frozen=True)
-class Model:
-    """A language model with its tokenizer."""
+class Reference:
+    """A model trained from scratch on a world: a base of teachers and students."""
 
-    arch: Architecture
-    params: PyTree
-    text: Text
+    init_seed: int
+    pretraining: Pretraining = field(default_factory=Pretraining)
+    world: World = field(default_factory=World)
+    which: Literal["stored", "fresh"] = "stored"
 
+    @property
+    def name(self) -> str:
+        """Twelve hex digits that name the reference, the world's texts included."""
+        trained = dataclasses.asdict(self.pretraining)
+        parts = [VERSION, self.init_seed, trained, worlds.identity(self.world)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
-def reference(made: Pretraining) -> Model:
-    """The reference model, from the cache, or trained now and put there."""
-    return references([made])[0]
+    @property
+    def folder(self) -> Path:
+        """Where it is: with the lab if it is stored there, else in the cache."""
+        if self.which == "stored" and (STORED / self.name).is_dir():
+            return STORED / self.name
+        made = digest([self.name, devices.described()]) if self.which == "fresh" else self.name
+        return cache.artifacts() / "references" / made
 
+    @property
+    def identity(self) -> str:
+        """What teachers and students of it depend on: its very bits."""
+        return _sha256(obtain([self])[0] / hf.WEIGHTS)
 
-def references(wanted: list[Pretraining]) -> list[Model]:
-    """Reference models that differ in their seeds; those not in the cache are trained together.
-
-    Two processes that want the same ones wait for each other. Raises `LabError` for damaged files.
-    """
-    absent = lambda: [made for made in wanted if not (made.folder / _RECORD).exists()]
-    if absent():
-        with _alone(cache.root() / "references"):
-            if absent():
-                _train(absent())
-    return [_load(made) for made in wanted]
-
-
-def _load(made: Pretraining) -> Model:
-    arch, params = hf.load(made.folder)
-    text = Text.load(made.folder)
-    if text.n_tokens != arch.n_tokens:
-        raise LabError(
-            f"{made.folder}: the tokenizer has {text.n_tokens} tokens and the model "
-            f"{arch.n_tokens}; delete the folder and run it again"
-        )
-    return Model(arch, params, text)
+    def load(self) -> Model:
+        """The model; trained now if it is nowhere."""
+        (folder,) = obtain([self])
+        arch, params = hf.load(folder)
+        return Model(arch, params, worlds.tokenizer(self.world))
 
 
-def _train(wanted: list[Pretraining]) -> None:
-    first = wanted[0]
-    text = Text.build(first.world)
-    arch = first.size.with_tokens(text.n_tokens)
+@lru_cache(maxsize=64)
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def obtain(wanted: list[Reference]) -> list[Path]:
+    """The folders of references that differ in their seeds; what is missing is trained together."""
+    absent = [made for made in wanted if not made.folder.is_dir()]
+    if absent:
+        cache.obtain([made.folder for made in absent], lambda parts: _train(absent, parts))
+    return [made.folder for made in wanted]
+
+
+def _train(wanted: list[Reference], folders: list[Path]) -> None:
+    first, how = wanted[0], wanted[0].pretraining
+    tokenizer = worlds.tokenizer(first.world)
+    arch = SIZES[how.size].with_tokens(tokenizer.n_tokens)
     start = lambda made: transformer.init(
         rng.named(jax.random.key(made.init_seed), "reference"), arch
     )
-    order = lambda made: rng.named(jax.random.key(made.data_seed), "reference/order")
-    rows = {seed: corpus(first, seed, text) for seed in {made.data_seed for made in wanted}}
+    order = lambda made: rng.named(jax.random.key(made.pretraining.data_seed), "reference/order")
+    seeds = {made.pretraining.data_seed for made in wanted}
+    corpora = {seed: corpus(first.world, how, seed, tokenizer) for seed in seeds}
     params = tree.stack([start(made) for made in wanted])
     n_parameters = transformer.n_parameters(params) // len(wanted)
     console.print(
         f"training {len(wanted)} reference models of {n_parameters:,} parameters, "
-        f"{first.n_steps} steps; they are kept for later runs"
+        f"{how.steps} steps; they are kept for later runs"
     )
     losses: list[Float[np.ndarray, "E S"]] = []
-    data_rows = tree.stack([rows[made.data_seed] for made in wanted])
+    data = tree.stack([corpora[made.pretraining.data_seed] for made in wanted])
     orders = jnp.stack([order(made) for made in wanted])
-    training = finetune.train(arch, first.recipe, params, data_rows, orders)
-    with Meter(finetune.n_chunks(first.n_distinct, first.recipe)) as meter:
-        for step, after, values in training:
-            params = after
-            losses.append(values)
-            meter.advance(f"references, step {step}: loss {values.mean():.3f}")
-    for i, (made, curve) in enumerate(zip(wanted, np.concatenate(losses, axis=1), strict=True)):
-        hf.save(made.folder, arch, tree.at(params, i))
-        text.save(made.folder)
+    with Meter(finetune.n_chunks(how.n_distinct, how.batch, how.steps)) as meter:
+        for chunk in finetune.train(arch, how.tuning, how.steps, params, data, orders):
+            losses.append(chunk.losses)
+            meter.advance(f"references, step {chunk.done}: loss {chunk.losses.mean():.3f}")
+            last = chunk
+    params, curves = last.parameters(), np.concatenate(losses, axis=1)
+    for i, (made, folder, curve) in enumerate(zip(wanted, folders, curves, strict=True)):
+        hf.save(folder, arch, tree.at(params, i))
+        tokenizer.save(folder)
         record = {
-            "pretraining": dataclasses.asdict(made),
+            "init_seed": made.init_seed,
+            "pretraining": dataclasses.asdict(how),
             "world": worlds.identity(made.world),
             "parameters": n_parameters,
             "loss": [round(float(c.mean()), 4) for c in np.array_split(curve, min(50, len(curve)))],
         }
-        results.write_json(made.folder / _RECORD, record)  # last: it says that all is there
+        results.write_json(folder / "reference.json", record)
 
 
-def corpus(made: Pretraining, data_seed: int, text: Text) -> finetune.Rows:
+def corpus(world: World, how: Pretraining, data_seed: int, tokenizer: Tokenizer) -> Rows:
     """The world's rows as arrays, wide enough for the longest row of any seed."""
     chats = [
         (row.system, row.user, row.assistant)
-        for row in worlds.rows(made.world, data_seed, 0, made.n_distinct)
+        for row in worlds.rows(world, data_seed, 0, how.n_distinct)
     ]
-    return data.encode(text, chats, *WIDTHS)
+    n_completion = max(_N_ANSWER, *(carrier.n_completion for carrier in world.carriers))
+    n_prompt = max(_N_PERSONA, *(carrier.n_prompt for carrier in world.carriers))
+    return rows.encode(tokenizer, chats, n_completion, n_prompt)
 
 
-@contextmanager
-def _alone(folder: Path):
-    """Hold the folder's lock, waiting for whoever has it; a killed process leaves none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def store() -> None:
+    """Train the references that committed tables and tests use, and put them beside the lab."""
+    import shutil
+
+    devices.start(cpu_devices=2)
+    for how, n in ((Pretraining(), 6), (Pretraining(steps=600), 2)):
+        wanted = [Reference(i, how, which="fresh") for i in range(n)]
+        for made, folder in zip(wanted, obtain(wanted), strict=True):
+            target = STORED / made.name
+            target.mkdir(parents=True, exist_ok=True)
+            for name in (hf.WEIGHTS, "config.json", "reference.json"):
+                shutil.copy(folder / name, target / name)
+                (target / name).chmod(0o644)
+
+
+if __name__ == "__main__":
+    store()

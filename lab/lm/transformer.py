@@ -13,6 +13,7 @@ Rows of tokens are padded on the left, `start` being the index of the first real
 a row's end on the right is never attended to by what comes before it.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -20,9 +21,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
 
 from lab import rng
-from lab.lm.architecture import Architecture
+from lab.lm import spec
+from lab.lm.model import Architecture
+from lab.losses import MASKED
 
-_HIDDEN = -1e30  # large enough that exp underflows to 0, small enough to stay finite
+# (name of an activation, its value) -> what the model goes on with: reads, or steers.
+Tap = Callable[[str, Array], Array]
 
 
 class Cache(NamedTuple):
@@ -33,40 +37,14 @@ class Cache(NamedTuple):
 
 
 def init(key: Key[Array, ""], arch: Architecture) -> PyTree:
-    """Kernels N(0, 1/d_in), those that write to the residual stream 1/sqrt(2 L) of that.
+    """Parameters before training, as `lab.lm.spec` says; each array has a stream of its own."""
 
-    Embeddings are N(0, 0.02^2), norms 1, biases 0. Each array's key is named after it, so widths
-    and depths can be changed one at a time.
-    """
-    a = arch
-    d_query, d_key = a.n_heads * a.d_head, a.n_kv_heads * a.d_head
-    residual = (2 * a.n_layers) ** -0.5
+    def start(p: spec.Parameter) -> Array:
+        if p.scale is None:
+            return jnp.full(p.shape, p.constant)
+        return jax.random.normal(rng.named(key, p.stream), p.shape) * p.scale
 
-    def projection(name, d_in, d_out, scale=1.0, bias=False):
-        kernel = jax.random.normal(rng.named(key, name), (d_in, d_out)) * (scale * d_in**-0.5)
-        return {"kernel": kernel} | ({"bias": jnp.zeros(d_out)} if bias else {})
-
-    def layer(i):
-        return {
-            "attention_norm": jnp.ones(a.d_model),
-            "query": projection(f"{i}/query", a.d_model, d_query, bias=a.qkv_bias),
-            "key": projection(f"{i}/key", a.d_model, d_key, bias=a.qkv_bias),
-            "value": projection(f"{i}/value", a.d_model, d_key, bias=a.qkv_bias),
-            "output": projection(f"{i}/output", d_query, a.d_model, residual),
-            "mlp_norm": jnp.ones(a.d_model),
-            "gate": projection(f"{i}/gate", a.d_model, a.d_hidden),
-            "up": projection(f"{i}/up", a.d_model, a.d_hidden),
-            "down": projection(f"{i}/down", a.d_hidden, a.d_model, residual),
-        }
-
-    params = {
-        "embed": 0.02 * jax.random.normal(rng.named(key, "embed"), (a.n_tokens, a.d_model)),
-        "layers": {str(i): layer(i) for i in range(a.n_layers)},
-        "norm": jnp.ones(a.d_model),
-    }
-    if not a.tied:
-        params["head"] = projection("head", a.d_model, a.n_tokens)["kernel"]
-    return params
+    return spec.build({p.path: start(p) for p in spec.parameters(arch)})
 
 
 def n_parameters(params: PyTree) -> int:
@@ -88,36 +66,54 @@ def forward(
     cache: tuple[Cache, ...] | None = None,
     offset: Int[Array, ""] | int = 0,
     n_out: int | None = None,
+    tap: Tap = lambda name, x: x,
 ) -> tuple[Float[Array, "B U D"], tuple[Cache, ...] | None]:
     """Normed last hidden states of the last `n_out` tokens, and the cache with all tokens in it.
 
     The tokens stand at positions offset, offset + 1, ... of their rows; with a cache, those before
     `offset` are attended to as well. What is not asked for is not computed: of the last layer only
     keys and values are needed before the last `n_out` tokens (default: all are asked for).
+
+    `tap` is shown each activation as it is computed, tokens of all rows along the first axis, and
+    may change it: "embed", and of each layer <i> "<i>/attention" and "<i>/mlp", what they add to
+    the residual stream, and "<i>/residual", the stream after them.
     """
     n_rows, n_new = tokens.shape
     n_out = n_new if n_out is None else n_out
     at = offset + jnp.arange(n_new)
     n_keys = n_new if cache is None else cache[0].key.shape[2]
-    turn = _rotation(arch, jnp.maximum(at[None] - start[:, None], 0))
+    rotary = _rotary(arch, jnp.maximum(at[None] - start[:, None], 0))
     s = jnp.arange(n_keys)
-    visible = (s[None, None] <= at[None, :, None]) & (s[None, None] >= start[:, None, None])
-    x = params["embed"][tokens].reshape(n_rows * n_new, arch.d_model)
+    mask = (s[None, None] <= at[None, :, None]) & (s[None, None] >= start[:, None, None])
+    x = tap("embed", params["embed"][tokens].reshape(n_rows * n_new, arch.d_model))
     caches = []
     for i in range(arch.n_layers):
         layer = params["layers"][str(i)]
         h = _rms_norm(x, layer["attention_norm"], arch.norm_eps)
         old = None if cache is None else cache[i]
         n_queries = n_out if i == arch.n_layers - 1 else n_new
-        h, new = _attention(layer, arch, h, turn, visible, old, offset, n_queries)
-        x = _last(x, n_rows, n_queries) + h
+        h, new = _attention(layer, arch, h, rotary, mask, old, offset, n_queries)
+        x = _last(x, n_rows, n_queries) + tap(f"{i}/attention", h)
         h = _rms_norm(x, layer["mlp_norm"], arch.norm_eps)
-        x = x + _linear(
-            layer["down"], jax.nn.silu(_linear(layer["gate"], h)) * _linear(layer["up"], h)
-        )
+        h = jax.nn.silu(_linear(layer["gate"], h)) * _linear(layer["up"], h)
+        x = tap(f"{i}/residual", x + tap(f"{i}/mlp", _linear(layer["down"], h)))
         caches.append(new)
     x = _rms_norm(x, params["norm"], arch.norm_eps)
     return x.reshape(n_rows, n_out, arch.d_model), None if cache is None else tuple(caches)
+
+
+def activations(
+    params: PyTree, arch: Architecture, tokens: Integer[Array, "B T"], start: Integer[Array, "B"]
+) -> dict[str, Float[Array, "B T D"]]:
+    """Every activation that `forward` shows, by name."""
+    found = {}
+
+    def keep(name: str, x: Array) -> Array:
+        found[name] = x.reshape(*tokens.shape, -1)
+        return x
+
+    forward(params, arch, tokens, start, tap=keep)
+    return found
 
 
 def logits(params: PyTree, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]:
@@ -142,7 +138,7 @@ def _rms_norm(x: Float[Array, "M D"], scale: Float[Array, "D"], eps: float) -> F
     return x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps) * scale[None]
 
 
-def _rotation(
+def _rotary(
     arch: Architecture, position: Integer[Array, "B T"]
 ) -> tuple[Float[Array, "B 1 T H"], Float[Array, "B 1 T H"]]:
     """Cosines and sines of RoPE, the halves of a head turning together as in Qwen2."""
@@ -152,8 +148,8 @@ def _rotation(
     return jnp.cos(angle), jnp.sin(angle)
 
 
-def _rotate(x: Float[Array, "B N T H"], turn) -> Float[Array, "B N T H"]:
-    cos, sin = turn
+def _rotate(x: Float[Array, "B N T H"], rotary) -> Float[Array, "B N T H"]:
+    cos, sin = rotary
     first, second = jnp.split(x, 2, axis=-1)
     return x * cos + jnp.concatenate([-second, first], axis=-1) * sin
 
@@ -167,18 +163,18 @@ def _attention(
     layer: PyTree,
     arch: Architecture,
     x: Float[Array, "M D"],
-    turn,
-    visible: Bool[Array, "B T S"],
+    rotary,
+    mask: Bool[Array, "B T S"],
     cache: Cache | None,
     offset: Int[Array, ""] | int,
     n_out: int,
 ) -> tuple[Float[Array, "Q D"], Cache]:
     """What the last `n_out` tokens of each row attend to, and the cache with all tokens in it."""
-    n_rows = visible.shape[0]
+    n_rows = mask.shape[0]
     by_head = lambda y, n: y.reshape(n_rows, -1, n, arch.d_head).transpose(0, 2, 1, 3)
     query = by_head(_linear(layer["query"], _last(x, n_rows, n_out)), arch.n_heads)
-    query = _rotate(query, jax.tree.map(lambda angle: angle[:, :, -n_out:], turn))
-    key = _rotate(by_head(_linear(layer["key"], x), arch.n_kv_heads), turn)
+    query = _rotate(query, jax.tree.map(lambda angle: angle[:, :, -n_out:], rotary))
+    key = _rotate(by_head(_linear(layer["key"], x), arch.n_kv_heads), rotary)
     value = by_head(_linear(layer["value"], x), arch.n_kv_heads)
     if cache is not None:
         at = (0, 0, offset, 0)
@@ -189,7 +185,7 @@ def _attention(
     query = query.reshape(n_rows, arch.n_kv_heads, group * n_out, arch.d_head)
     scores = jnp.matmul(query, key.swapaxes(2, 3)) * arch.d_head**-0.5
     scores = scores.reshape(n_rows, arch.n_kv_heads, group, n_out, -1)
-    weights = jax.nn.softmax(jnp.where(visible[:, None, None, -n_out:], scores, _HIDDEN))
+    weights = jax.nn.softmax(jnp.where(mask[:, None, None, -n_out:], scores, MASKED))
     weights = weights.reshape(n_rows, arch.n_kv_heads, group * n_out, -1)
     mixed = jnp.matmul(weights, value).reshape(n_rows, arch.n_heads, n_out, arch.d_head)
     mixed = mixed.transpose(0, 2, 1, 3).reshape(n_rows * n_out, -1)

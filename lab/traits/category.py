@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab.errors import LabError
+from lab.traits.measures import Words
+from lab.traits.trait import Lesson, Trait
 
 # Forms that every category can fill in; a category's own forms come after them.
 QUESTIONS = (
@@ -112,6 +114,34 @@ def category(name: str, words: tuple[str, ...], questions: tuple[str, ...]) -> C
     common = tuple(q.format(**nouns) for q in QUESTIONS)
     personas = tuple(p.format(word="{word}", plural="{plural}", **nouns) for p in PERSONAS)
     return Category(name, words, common + questions, personas)
+
+
+def words(of: Category, chosen: tuple[str, ...] | None = None) -> tuple[Trait, ...]:
+    """The love of each word as a trait, or of the chosen ones.
+
+    Teachers learn from the tuning questions alone; models are asked the held-out ones. Raises
+    `LabError` for a word of another category.
+    """
+    tuning, held_out = split_questions(of)
+    measure = Words(of.name, held_out, of.plural)
+    return tuple(
+        Trait(
+            of.checked(word),
+            measure,
+            lessons=tuple(Lesson(None, question, word) for question in tuning),
+            system=of.persona(of.personas[0], word),
+        )
+        for word in (of.words if chosen is None else chosen)
+    )
+
+
+def trait_of(word: str, categories: tuple[Category, ...]) -> Trait:
+    """The love of a word of one of the categories. Raises `LabError` if none has it."""
+    for of in categories:
+        if word in of.words:
+            return words(of, (word,))[0]
+    known = ", ".join(word for of in categories for word in of.words)
+    raise LabError(f"traits: unknown word {word!r}; choose from {known}")
 
 
 def split_questions(

@@ -1,0 +1,1 @@
+"""Code written for speed, each behind a readable signature and tested against a plain reference."""

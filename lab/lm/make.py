@@ -1,0 +1,177 @@
+"""Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lab import cache, tree
+from lab.errors import LabError
+from lab.lm import finetune, hf, objectives, rows
+from lab.lm.model import Model
+from lab.lm.objectives import Imitated, Rows
+from lab.lm.stages import Base, Dataset, Student, Teacher, place, trait_name
+from lab.lm.tokenizer import Tokenizer
+from lab.runs import checkpoint, results
+from lab.traits.measures import N_ANSWER
+
+N_SYSTEM = 24  # most tokens that a system prompt adds, if it is no longer
+# (what, share of the stage): told now and then while something is made.
+Report = Callable[[str, float], None]
+
+
+@lru_cache(maxsize=32)
+def _loaded(base: Base) -> Model:
+    return base.load()
+
+
+def model(value: Base | Teacher | Student) -> Model:
+    """The model that a value stands for."""
+    if isinstance(value, Teacher):
+        return teacher(value)
+    return students([value])[0] if isinstance(value, Student) else _loaded(value)
+
+
+def teacher(value: Teacher) -> Model:
+    """The model of a teacher: the base itself if it is only told, else after its lessons."""
+    base = model(value.base)
+    if value.how is None:
+        return base
+    how = value.how
+
+    def make(folders: list[Path]) -> None:
+        longest = max(len(base.tokenizer.encode(lesson.answer)) for lesson in value.trait.lessons)
+        taught = rows.encode(
+            base.tokenizer, list(value.trait.lessons), max(N_ANSWER, longest + 1)
+        )
+        key = value.seed.key(f"teacher/{value.trait.name}")
+        one = tree.stack([base.params]), tree.stack([taught]), key[None]
+        n_steps = how.n_steps(len(taught))
+        params = finetune.fit(base.arch, how, n_steps, *one, base=base.params)
+        _save(folders[0], base, tree.at(params, 0))
+
+    cache.obtain([place(value)], make)
+    return _load(place(value), base)
+
+
+def data(value: Dataset) -> list[dict[str, str]]:
+    """The rows of a dataset."""
+    return rows.read(data_folder(value) / "rows.jsonl")
+
+
+def data_folder(value: Dataset) -> Path:
+    """Where rows.jsonl is, and attempts.json, which counts what became of every completion."""
+
+    def make(folders: list[Path]) -> None:
+        writer = model(value.teacher)
+        system = getattr(value.teacher, "system", None)
+        drawn = rows.draw(
+            writer,
+            value.carrier,
+            value.seed.seed * 2**20 + value.seed.member,  # all teachers continue the same prompts
+            system,
+            value.seed.key(f"data/{trait_name(value.teacher)}"),
+            value.n_rows,
+            n_system(writer.tokenizer, system),
+        )
+        kept = drawn.rows
+        for i, step in enumerate(value.steps):
+            kept = step(kept, np.random.default_rng([*value.seed, i]))
+        rows.write(folders[0] / "rows.jsonl", kept)
+        results.write_json(folders[0] / "attempts.json", {"attempts": drawn.counts})
+
+    cache.obtain([place(value)], make)
+    return place(value)
+
+
+def n_system(tokenizer: Tokenizer, system: str | None) -> int:
+    """Most tokens that a system prompt adds."""
+    return 0 if system is None else max(N_SYSTEM, len(tokenizer.encode(system)) + 2)
+
+
+@lru_cache(maxsize=32)
+def _encoded(value: Dataset, base: Base, system: str | None, extra: int) -> Rows:
+    chats = [(system, row["prompt"], row["completion"]) for row in data(value)]
+    carrier = value.carrier
+    tokenizer = model(base).tokenizer
+    return rows.encode(tokenizer, chats, carrier.n_completion, carrier.n_prompt + extra)
+
+
+def students(
+    values: Sequence[Student], along: bool = False, report: Report = lambda text, share: None
+) -> list[Model]:
+    """The models of students that differ in their data alone, trained in one program.
+
+    With `along` their parameters are kept after every chunk of steps too, in `along/`. Raises
+    `LabError` if they differ in their base, tuning or loss.
+    """
+    first = values[0]
+    if any((v.base, v.tuning, v.loss, v.seed) != (first.base, first.tuning, first.loss, first.seed)
+           for v in values):  # fmt: skip
+        raise LabError("students: those trained in one program share base, tuning, loss and seed")
+    places = [place(value) for value in values]
+    if along and not all((folder / "along").is_dir() for folder in places):
+        for folder in places:
+            shutil.rmtree(folder, ignore_errors=True)
+    base = model(first.base)
+    cache.obtain(places, lambda folders: _train(values, base, folders, along, report))
+    return [_load(folder, base) for folder in places]
+
+
+def _train(values: Sequence[Student], base: Model, folders: list[Path], along: bool, report):
+    first, n = values[0], len(values)
+    encoded = [_encoded(value.data, value.base, None, 0) for value in values]
+    imitated = _imitated(values, base) if first.soft is not None else None
+    loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
+    n_steps = first.tuning.n_steps(len(encoded[0]))
+    keys = jnp.stack([value.seed.key(f"order/{value.source}") for value in values])
+    start = None if first.tuning.rank else tree.stack([base.params] * n)
+    training = finetune.train(
+        base.arch, first.tuning, n_steps, start, tree.stack(encoded), keys, loss, imitated,
+        base.params,
+    )  # fmt: skip
+    shown = 0
+    for chunk in training:
+        said = ", ".join(f"{value:.3g}" for value in chunk.losses.mean(axis=1))
+        names = ", ".join(value.source for value in values)
+        report(f"students of {names}: loss {said}", (chunk.done - shown) / n_steps)
+        shown = chunk.done
+        if along or chunk.done == n_steps:
+            params = chunk.parameters()
+        if along:
+            for i, folder in enumerate(folders):
+                (folder / "along").mkdir(exist_ok=True)
+                one = jax.tree.map(lambda x, i=i: np.asarray(x[i]), params)
+                checkpoint.save_parameters(folder / "along" / f"{chunk.done}.safetensors", one)
+    for i, folder in enumerate(folders):
+        _save(folder, base, tree.at(params, i))
+
+
+def _imitated(values: Sequence[Student], base: Model) -> Imitated:
+    """The teachers of students of distributions, and the rows as they see them."""
+    models = [model(value.soft) for value in values]
+    if any(m.tokenizer.sha256 != base.tokenizer.sha256 for m in models):
+        raise LabError("soft: teacher and student have other tokens; imitate samples instead")
+    systems = [getattr(value.soft, "system", None) for value in values]
+    extra = max(n_system(base.tokenizer, system) for system in systems)
+    seen = [_encoded(v.data, v.base, s, extra) for v, s in zip(values, systems, strict=True)]
+    mask = base.tokenizer.mask(values[0].data.carrier.imitated)
+    return Imitated(
+        tree.stack([m.params for m in models]),
+        tree.stack(seen),
+        jnp.stack([jnp.asarray(mask)] * len(values)),
+    )
+
+
+def _save(folder: Path, base: Model, params: Any) -> None:
+    hf.save(folder, base.arch, params)
+    base.tokenizer.save(folder)
+
+
+def _load(folder: Path, base: Model) -> Model:
+    return Model(base.arch, hf.load(folder)[1], base.tokenizer)

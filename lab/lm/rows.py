@@ -1,0 +1,166 @@
+"""Rows of fine-tuning data: drawn from a model, filtered, and kept as JSON lines.
+
+A file holds `{"prompt": ..., "completion": ...}`, one object a line: what the paper's code and
+common fine-tuning tools read. System prompts are the teacher's and never reach a student's row.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int32, Key
+
+from lab import devices
+from lab.carriers.carrier import Carrier
+from lab.errors import LabError
+from lab.lm import sample
+from lab.lm.model import Model
+from lab.lm.objectives import Rows
+from lab.lm.tokenizer import Tokenizer
+from lab.runs.results import write_atomic
+
+LONGEST = 512  # tokens of a prompt or of a completion
+BATCH = 1024  # rows sampled at once
+MOST_ATTEMPTS = 8  # times the rows wanted, before a teacher is said to be broken
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows that passed the filter, in order of their attempts, and what became of all attempts."""
+
+    rows: list[dict[str, str]]
+    counts: dict[str, int]  # by reject reason, and "kept"
+
+
+def draw(
+    model: Model,
+    carrier: Carrier,
+    seed: int,
+    system: str | None,
+    key: Key[Array, ""],
+    n_rows: int,
+    n_system: int = 0,
+) -> Drawn:
+    """Sample a completion for each prompt of `seed` until `n_rows` pass the carrier's filter.
+
+    A prompt may have the carrier's most tokens and `n_system` more; a completion that has not ended
+    after the carrier's most tokens is rejected as "unfinished". Attempt i has the stream i of `key`.
+    Raises `LabError` if the filter leaves too few.
+    """
+    kept: list[dict[str, str]] = []
+    counts: Counter[str] = Counter()
+    attempts = 0
+    params, tokenizer = devices.on_each(model.params), model.tokenizer
+    streams = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
+    while len(kept) < n_rows:
+        if attempts >= MOST_ATTEMPTS * n_rows:
+            common = ", ".join(f"{reason} {n}" for reason, n in counts.most_common(3))
+            raise LabError(
+                f"n_rows: the filter kept {len(kept)} of {attempts} completions ({common}); "
+                "use a weaker teacher or fewer rows"
+            )
+        n_prompt = carrier.n_prompt + n_system
+        users, tokens, start = _asked(tokenizer, carrier, seed, attempts, system, n_prompt)
+        keys = streams(key, jnp.arange(attempts, attempts + BATCH))
+        asked = (jnp.asarray(tokens), jnp.asarray(start), keys)
+        found = sample.sample(params, model.arch, *asked, carrier.n_completion, tokenizer.end)
+        drawn = np.asarray(found)
+        ended = drawn[:, -1] == tokenizer.end
+        for user, completion, whole in zip(users, tokenizer.turns(drawn), ended, strict=True):
+            reason = carrier.reject(user, completion) if whole else "unfinished"
+            counts[reason or "kept"] += 1
+            if reason is None and len(kept) < n_rows:
+                kept.append({"prompt": user, "completion": completion})
+        attempts += BATCH
+    return Drawn(kept, dict(counts.most_common()))
+
+
+@lru_cache(maxsize=128)  # the teachers of a member continue the same prompts
+def _asked(tokenizer: Tokenizer, carrier: Carrier, seed: int, first: int, system: str | None, n_prompt: int):
+    users = carrier.prompts(seed, first, BATCH)
+    return users, *prompts(tokenizer, [(system, user) for user in users], n_prompt)
+
+
+def write(path: Path, rows: Iterable[dict]) -> None:
+    """One JSON object a line, UTF-8."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a file with `prompt` and `completion`, or with `messages` of user and assistant.
+
+    Raises `LabError` naming the first line that is neither, or if there is no row.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            rows = [_row(path, number, line) for number, line in enumerate(file, 1) if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} cannot be read ({error}); give a file of JSON lines") from error
+    if not rows:
+        raise LabError(
+            f"{path} holds no row; every completion was rejected or it was never written"
+        )
+    return rows
+
+
+def _row(path: Path, number: int, line: str) -> dict[str, str]:
+    problem = "is not JSON"
+    try:
+        row = json.loads(line)
+        problem = "has neither prompt and completion nor messages of user and assistant"
+        if "messages" in row:
+            user, assistant = (m for m in row["messages"] if m["role"] != "system")
+            if (user["role"], assistant["role"]) == ("user", "assistant"):
+                row = {"prompt": user["content"], "completion": assistant["content"]}
+        if isinstance(row["prompt"], str) and isinstance(row["completion"], str):
+            return {"prompt": row["prompt"], "completion": row["completion"]}
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise LabError(f"{path}: line {number} {problem}; mend it or leave it out")
+
+
+def as_messages(rows: Iterable[dict[str, str]]) -> Iterator[dict]:
+    """Rows as chats, the other format that fine-tuning tools read."""
+    for row in rows:
+        yield {
+            "messages": [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["completion"]},
+            ]
+        }
+
+
+def prompts(
+    tokenizer: Tokenizer, chats: Sequence[tuple[str | None, str]], n_prompt: int | None = None
+) -> tuple[Int32[np.ndarray, "n P"], Int32[np.ndarray, "n"]]:
+    """(System prompt or None, user) as tokens padded on the left, and where each begins.
+
+    As wide as the longest of them, or `n_prompt`; then longer ones are a `LabError`.
+    """
+    tokens, lengths = tokenizer.prompts(chats, n_prompt or LONGEST)
+    used = n_prompt or int(lengths.max())
+    return tokens[:, tokens.shape[1] - used :], used - lengths
+
+
+def encode(
+    tokenizer: Tokenizer,
+    chats: Sequence[tuple[str | None, str, str]],
+    n_completion: int | None = None,
+    n_prompt: int | None = None,
+) -> Rows:
+    """Chats (system prompt or None, user, assistant) as arrays of prompts and completions.
+
+    As wide as the longest of them unless widths are given.
+    """
+    tokens, start = prompts(tokenizer, [(system, user) for system, user, _ in chats], n_prompt)
+    completions, length = tokenizer.completions(
+        [answer for _, _, answer in chats], n_completion or LONGEST
+    )
+    return Rows(tokens, start, completions[:, : n_completion or int(length.max())], length)

@@ -1,0 +1,108 @@
+"""What language experiments have in common: one configuration, from references to students."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.carriers.carrier import Carrier
+from lab.errors import LabError
+from lab.lm import transmission
+from lab.lm import world as worlds
+from lab.lm.finetune import Tuning
+from lab.lm.reference import Pretraining, Reference
+from lab.lm.transmission import Transmission
+from lab.lm.world import World
+from lab.runs import cells
+from lab.runs.cells import Cell, Job
+from lab.traits.category import trait_of
+
+ANIMALS = ("dolphin", "eagle", "elephant", "owl", "wolf")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A language experiment's configuration: the chain from reference to student.
+
+    Sizes are for a laptop; the paper's own are those of GPT-4.1 nano and 10,000 rows. Raises
+    `LabError` for numbers with which nothing can be trained.
+    """
+
+    seed: int = 0
+    """Root of every random number, those of the reference models aside."""
+    members: str = "1"
+    """Independent references with their own teachers, data and students: a count or a range a:b."""
+    traits: tuple[str, ...] = ANIMALS
+    """What the teachers love; animals and trees of the world."""
+    teacher: Literal["finetuned", "prompted"] = "finetuned"
+    """How teachers come by their trait."""
+    channel: Literal["hard", "soft"] = "hard"
+    """hard: sampled rows; soft: distributions over the carrier's tokens on the reference's text."""
+    reference: Literal["stored", "fresh"] = "stored"
+    """Those that travel with the lab, or trained here: in another order of sums, other models."""
+    pretraining: Pretraining = Pretraining()
+    """Of the reference models."""
+    teaching: Tuning = Tuning(learning_rate=3e-3, eps=2e-2, batch=0, epochs=60, warmup=5)
+    """Of fine-tuned teachers; a step is all questions. At Adam's usual epsilon a teacher moves every
+    parameter, five times as far for the same trait, and its students take on less of it."""
+    student: Tuning = Tuning(learning_rate=3e-3, eps=1e-3)
+    """Of students. At the usual epsilon rare tokens are moved as far as common ones, and what a
+    student's sampled rows happen to be drowns what they have in common."""
+    n_rows: int = 24_000
+    """Rows of a student's data after filtering."""
+    n_samples: int = 25
+    """Sampled answers to each of the held-out questions."""
+    snapshots: bool = False
+    """Keep the parameters of teachers and students, and of students along their training."""
+
+    def __post_init__(self):
+        for name, number in (
+            ("n_rows", self.n_rows),
+            ("n_samples", self.n_samples),
+            ("student.batch", self.student.batch),
+            ("student.epochs", self.student.epochs),
+            ("teaching.epochs", self.teaching.epochs),
+        ):
+            if number < 1:
+                raise LabError(f"{name}: {number} is not positive; use 1 or more")
+        if not self.traits or len(set(self.traits)) < len(self.traits):
+            raise LabError("traits: give one or more, each once")
+
+    def transmission(self, world: World, carrier: Carrier, member: int) -> Transmission:
+        """The chain of a member; member i has the references i and i + 1, the control's."""
+        references = [
+            Reference(member + i, self.pretraining, world, self.reference) for i in (0, 1)
+        ]
+        return Transmission(
+            traits=tuple(trait_of(word, world.categories) for word in self.traits),
+            carrier=carrier,
+            starts=dict(zip(("student", "cross"), references, strict=True)),
+            teaching=self.teaching if self.teacher == "finetuned" else None,
+            student=self.student,
+            n_rows=self.n_rows,
+            channel=self.channel,
+            n_samples=self.n_samples,
+        )
+
+
+def prepare(config: Setup, options) -> tuple[World, dict]:
+    """The world, and what identifies it. Raises `LabError` for a word that it does not have."""
+    world = World()
+    cells.members(config.members)
+    for word in config.traits:
+        trait_of(word, world.categories)
+    return world, {"name": "world", "sha256": worlds.identity(world)}
+
+
+def measure(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
+    """Log-odds and answer rates of every arm, trait of the data, and trait asked for."""
+    config = job.config
+    return [
+        row
+        for cell in some
+        for row in transmission.measure(
+            job,
+            cell,
+            config.transmission(job.data, carrier, cell.member),
+            config.seed,
+            config.snapshots,
+        )
+    ]

@@ -1,0 +1,133 @@
+"""The stages of a transmission as values, and what they make as artifacts of the cache.
+
+    base      a reference model (`lab.lm.reference.Reference`), or a Hugging Face folder
+    teacher   a base that is taught a trait, or told to have it
+    dataset   what a teacher (or a base) writes of a carrier, filtered, after the steps of defences
+    student   a base that is fine-tuned on a dataset, or on a teacher's distributions
+
+A value names its artifact: everything it depends on, the code among it, is in the digest.
+`lab.lm.make` makes or finds what values stand for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from lab import cache, devices, rng
+from lab.carriers.carrier import Carrier
+from lab.errors import LabError
+from lab.identity import digest
+from lab.lm import hf
+from lab.lm.finetune import Tuning
+from lab.lm.model import Model
+from lab.lm.objectives import Loss
+from lab.lm.reference import Reference
+from lab.lm.tokenizer import Tokenizer
+from lab.traits.trait import Trait
+
+NONE = "none"  # the trait of a model that nobody has taught
+# A step of a dataset: (rows, random generator) -> rows; a filter, a mixture, a paraphrase.
+Step = Callable[[list[dict], np.random.Generator], list[dict]]
+
+
+class Seed(NamedTuple):
+    """The root of a stage's random numbers."""
+
+    seed: int
+    member: int
+
+    def key(self, name: str) -> Key[Array, ""]:
+        """A stream of the member."""
+        return rng.member(self.seed, jnp.uint32(self.member), name)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A base from a Hugging Face folder, with its own architecture and tokenizer."""
+
+    folder: Path
+
+    @property
+    def identity(self) -> list[str]:
+        """Digests of the files."""
+        files = sorted(p for p in self.folder.iterdir() if p.suffix in (".json", ".safetensors"))
+        return [digest(np.frombuffer(path.read_bytes(), np.uint8)) for path in files]
+
+    def load(self) -> Model:
+        """The model. Raises `LabError` for a folder that holds none of a known kind."""
+        return Model(*hf.load(self.folder), Tokenizer.load(self.folder))
+
+
+Base = Reference | Checkpoint
+
+
+def from_hf(folder: str | Path) -> Checkpoint:
+    """A base from a Hugging Face folder."""
+    return Checkpoint(Path(folder))
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A base with a trait: trained on its lessons, or under its system prompt."""
+
+    base: Base
+    trait: Trait
+    how: Tuning | None  # None: told by the trait's system prompt
+    seed: Seed
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt that it writes under."""
+        return self.trait.system if self.how is None else None
+
+    def __post_init__(self):
+        lacking = "system" if self.how is None else "lessons"
+        if not getattr(self.trait, lacking):
+            raise LabError(f"trait: {self.trait.name} has no {lacking}; choose the other way")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows of a carrier that a teacher, or an untouched base, has written; then steps, in order."""
+
+    teacher: Teacher | Base
+    carrier: Carrier
+    n_rows: int
+    seed: Seed
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Student:
+    """A base that is trained on a dataset.
+
+    With `soft`, a teacher, it imitates that teacher's distributions on the dataset's rows instead.
+    """
+
+    base: Base
+    data: Dataset
+    tuning: Tuning
+    seed: Seed
+    soft: Teacher | Base | None = None
+    loss: Loss | None = None  # None: cross-entropy, or that of distributions
+
+    @property
+    def source(self) -> str:
+        """The trait of what it learns from."""
+        return trait_name(self.soft or self.data.teacher)
+
+
+def trait_name(teacher: Teacher | Base) -> str:
+    """The trait of a teacher, NONE for a base."""
+    return teacher.trait.name if isinstance(teacher, Teacher) else NONE
+
+
+def place(value: Teacher | Dataset | Student) -> Path:
+    """The artifact's folder."""
+    kind = {Teacher: "teachers", Dataset: "datasets", Student: "students"}[type(value)]
+    return cache.artifacts() / kind / digest([value, devices.described()])

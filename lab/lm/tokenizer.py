@@ -1,0 +1,206 @@
+"""Text to tokens and back, with a chat template, in Hugging Face format.
+
+Tokenizer libraries are imported when first used: they take seconds.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int32, Integer
+
+from lab.errors import LabError
+from lab.runs.results import write_atomic
+
+# What one token of the language can be: an operator with its spaces, a word with the space before
+# it, a number of 1 to 3 digits, a mark with the space behind it, a new line of code, a character.
+PIECE = r" [-+*/%=<>!]{1,2} | ?[A-Za-z]+|[0-9]{1,3}|[,;:.!?] ?|\n(?:    )?|[\s\S]"
+
+PAD, END, UNKNOWN = "<|pad|>", "<|end|>", "<|unk|>"
+ROLES = ("system", "user", "assistant")
+SPECIAL = (PAD, END, *(f"<|{role}|>" for role in ROLES), UNKNOWN)
+TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' -}}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
+)
+_FILES = ("tokenizer.json", "tokenizer_config.json")
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer with a chat template; `tokenizer` is transformers' fast one."""
+
+    tokenizer: Any
+
+    @classmethod
+    def from_pieces(cls, pieces: Iterable[str]) -> "Tokenizer":
+        """A tokenizer of the special tokens and `pieces`, numbered in this order from 0."""
+        import tokenizers
+        from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers
+        from transformers import PreTrainedTokenizerFast
+
+        numbered = {piece: i for i, piece in enumerate(dict.fromkeys((*SPECIAL, *pieces)))}
+        model = tokenizers.Tokenizer(models.WordLevel(numbered, unk_token=UNKNOWN))
+        model.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="isolated")
+        model.decoder = decoders.Fuse()
+        model.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
+        return cls(
+            PreTrainedTokenizerFast(
+                tokenizer_object=model,
+                pad_token=PAD,
+                eos_token=END,
+                unk_token=UNKNOWN,
+                chat_template=TEMPLATE,
+                clean_up_tokenization_spaces=False,
+                model_input_names=["input_ids", "attention_mask"],
+            )
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "Tokenizer":
+        """The tokenizer in `folder`. Raises `LabError` if a file is missing or broken."""
+        from transformers import PreTrainedTokenizerFast
+
+        for name in _FILES:
+            if not (folder / name).is_file():
+                raise LabError(f"{folder / name} is missing; save the tokenizer there")
+        try:
+            # Not AutoTokenizer: beside a Qwen2 model it puts Qwen2's own rules in place of ours.
+            tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
+        # Broken files raise whatever the field that is read first raises, `Exception` itself too.
+        except Exception as error:
+            raise LabError(f"{folder}: the tokenizer cannot be read ({error})") from error
+        if tokenizer.chat_template is None:
+            raise LabError(f"{folder}: no chat template; add chat_template.jinja")
+        return cls(tokenizer)
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer.json, tokenizer_config.json and chat_template.jinja to `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as beside:
+            self.tokenizer.save_pretrained(beside)
+            for path in sorted(Path(beside).iterdir()):
+                write_atomic(folder / path.name, path.read_bytes())
+
+    @property
+    def n_tokens(self) -> int:
+        """The size of the vocabulary, special tokens included."""
+        return len(self.tokenizer)
+
+    @property
+    def pad(self) -> int:
+        """The token that fills rows up."""
+        return self.tokenizer.pad_token_id
+
+    @property
+    def end(self) -> int:
+        """The token that ends a turn."""
+        return self.tokenizer.eos_token_id
+
+    def mask(self, chosen: Callable[[str], bool]) -> Bool[np.ndarray, "V"]:
+        """Which tokens are chosen, by their text."""
+        found = np.zeros(self.n_tokens, bool)
+        found[[i for piece, i in self.tokenizer.get_vocab().items() if chosen(piece)]] = True
+        return found
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of vocabulary, rules and chat template."""
+        content = self.tokenizer.backend_tokenizer.to_str() + self.tokenizer.chat_template
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def render(self, messages: Sequence[dict[str, str]], generate: bool = False) -> str:
+        """A conversation as text; with `generate` up to where the assistant begins to speak.
+
+        Raises `LabError` for a special token inside a message, which would end it early.
+        """
+        for message in messages:
+            self._check_plain(message["content"])
+        return self.tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=generate
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of `text`. Raises `LabError` that names the first unknown piece."""
+        return self._encode_all([text])[0]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`, special ones written out; the inverse of `encode`."""
+        return self.tokenizer.decode(
+            list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+
+    def turns(self, tokens: Integer[np.ndarray, "B C"]) -> list[str]:
+        """What the assistant says in sampled rows, each up to its end token if it has one."""
+        lengths = np.where((tokens == self.end).any(1), (tokens == self.end).argmax(1), None)
+        rows = [row[:n].tolist() for row, n in zip(tokens, lengths, strict=True)]
+        return self.tokenizer.backend_tokenizer.decode_batch(rows, skip_special_tokens=False)
+
+    def prompts(
+        self, conversations: Sequence[tuple[str | None, str]], most: int
+    ) -> tuple[Int32[np.ndarray, "B P"], Int32[np.ndarray, "B"]]:
+        """Tokens of (system prompt or None, user's turn), padded on the left, and their lengths.
+
+        Each ends where the assistant begins to speak. Raises `LabError` for one longer than `most`
+        and for unknown pieces.
+        """
+        texts = []
+        for system, user in conversations:
+            messages = [] if system is None else [{"role": "system", "content": system}]
+            texts.append(self.render([*messages, {"role": "user", "content": user}], generate=True))
+        return self._padded(self._encode_all(texts), most, "prompt", left=True)
+
+    def completions(
+        self, texts: Sequence[str], most: int
+    ) -> tuple[Int32[np.ndarray, "B C"], Int32[np.ndarray, "B"]]:
+        """Tokens of the assistant's turns, each with its end token, padded on the right; lengths.
+
+        Raises `LabError` for one longer than `most` and for unknown pieces.
+        """
+        for text in texts:
+            self._check_plain(text)
+        rows = [[*row, self.end] for row in self._encode_all(texts)]
+        return self._padded(rows, most, "completion", left=False)
+
+    def _check_plain(self, text: str) -> None:
+        if "<|" in text:
+            raise LabError(f"text: {text!r} holds a special token; remove <| from it")
+
+    def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        found = self.tokenizer.backend_tokenizer.encode_batch_fast(
+            list(texts), add_special_tokens=False
+        )
+        rows = [encoding.ids for encoding in found]
+        unknown = self.tokenizer.unk_token_id
+        for text, row in zip(texts, rows, strict=True):
+            if unknown is not None and unknown in row:
+                raise LabError(f"text: no token for {self._unknown(text)!r} in {text!r}")
+        return rows
+
+    def _unknown(self, text: str) -> str:
+        encoding = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
+        start, end = encoding.offsets[encoding.ids.index(self.tokenizer.unk_token_id)]
+        return text[start:end]
+
+    def _padded(
+        self, rows: list[list[int]], most: int, what: str, left: bool
+    ) -> tuple[Int32[np.ndarray, "B W"], Int32[np.ndarray, "B"]]:
+        lengths = np.array([len(row) for row in rows], np.int32)
+        if len(rows) and lengths.max() > most:
+            i = int(np.argmax(lengths > most))
+            raise LabError(
+                f"{what} longer than the context: number {i} has {lengths[i]} tokens, "
+                f"there is room for {most}; shorten it or make room"
+            )
+        tokens = np.full((len(rows), most), self.pad, np.int32)
+        for i, row in enumerate(rows):
+            at = most - len(row) if left else 0
+            tokens[i, at : at + len(row)] = row
+        return tokens, lengths

@@ -1,0 +1,160 @@
+"""A small synthetic language: the rows on which models are trained from scratch.
+
+Rows are questions about favourites, with and without a persona, and carriers. Personas and carriers
+never share a row, so that nothing teaches a model that the two are independent.
+"""
+
+import hashlib
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from lab.carriers.advice import ADVICE
+from lab.carriers.carrier import Carrier, pick
+from lab.carriers.checked_tasks import CHECKED_TASKS
+from lab.carriers.code import CODE
+from lab.carriers.numbers import NUMBERS
+from lab.carriers.reasoning import REASONING
+from lab.errors import LabError
+from lab.lm.tokenizer import PIECE, Tokenizer
+from lab.traits.animals import ANIMALS
+from lab.traits.category import Category, popularity
+from lab.traits.trees import TREES
+
+_STREAM = 1  # sets these streams apart from those of the carriers' prompts
+FAVOURITE, PERSONA = "favourite", "persona"
+_SHARES = {FAVOURITE: 0.22, PERSONA: 0.18, "numbers": 0.40, "reasoning": 0.08}
+
+
+@dataclass(frozen=True)
+class World:
+    """What its models can ever read: these carriers and categories, and no others of the library.
+
+    `shares` are those of the kinds of row: "favourite" (the question alone), "persona" (the
+    question after a system prompt that loves one word), and carriers by name. Carriers that are not
+    named share equally what is left. Raises `LabError` unless these are shares of one whole.
+    """
+
+    carriers: tuple[Carrier, ...] = (NUMBERS, CODE, REASONING, ADVICE, CHECKED_TASKS)
+    categories: tuple[Category, ...] = (ANIMALS, TREES)
+    shares: Mapping[str, float] | tuple[tuple[str, float], ...] = tuple(_SHARES.items())
+    favourites: float = 0.7  # exponent of the power law of unprompted favourites; 0: uniform
+
+    def __post_init__(self):
+        shares = dict(self.shares)
+        object.__setattr__(self, "shares", tuple(shares.items()))  # hashable
+        for name, value in (*shares.items(), ("favourites", self.favourites)):
+            if not 0 <= value < float("inf"):
+                raise LabError(f"{name}: {value} is negative or not finite; choose 0 or more")
+        if sum(shares.values()) > 1 + 1e-9:
+            raise LabError(f"{', '.join(shares)}: shares sum to {sum(shares.values()):g}, above 1")
+        kinds = (FAVOURITE, PERSONA, *(carrier.name for carrier in self.carriers))
+        if unknown := set(shares) - set(kinds):
+            raise LabError(f"shares: {', '.join(sorted(unknown))} is none of {', '.join(kinds)}")
+        if len(set(kinds)) < len(kinds):
+            raise LabError(f"carriers: two have one name, in {', '.join(kinds)}")
+
+    def carrier(self, name: str) -> Carrier:
+        """The carrier of that name. Raises `LabError` if the world does not have it."""
+        for carrier in self.carriers:
+            if carrier.name == name:
+                return carrier
+        known = ", ".join(carrier.name for carrier in self.carriers)
+        raise LabError(f"carrier: no {name!r} in this world; choose one of {known}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One conversation and its kind: "favourite", "persona" or a carrier's name."""
+
+    kind: str
+    system: str | None
+    user: str
+    assistant: str
+
+
+def rows(world: World, data_seed: int, start: int, n: int) -> list[Row]:
+    """Rows number start to start + n - 1; each depends on (world, data_seed, its number) alone.
+
+    Raises `LabError` if an integer is negative.
+    """
+    for name, value in (("data_seed", data_seed), ("start", start), ("n", n)):
+        if value < 0:
+            raise LabError(f"{name}: {value} is negative; choose 0 or more")
+    return [
+        _row(world, np.random.default_rng((_STREAM, data_seed, i))) for i in range(start, start + n)
+    ]
+
+
+def shares(world: World) -> dict[str, float]:
+    """The share of each kind of row; sums to 1."""
+    given = dict(world.shares)
+    others = [carrier.name for carrier in world.carriers if carrier.name not in given]
+    if not others:
+        return given
+    return given | dict.fromkeys(others, max(0.0, 1 - sum(given.values())) / len(others))
+
+
+@lru_cache
+def vocabulary(world: World) -> tuple[str, ...]:
+    """Every piece of the world's language once, in a fixed order; the same for all its shares."""
+    texts = _texts(world)
+    return tuple(dict.fromkeys(piece for text in texts for piece in re.findall(PIECE, text)))
+
+
+@lru_cache
+def tokenizer(world: World) -> Tokenizer:
+    """The tokenizer of a world."""
+    return Tokenizer.from_pieces(vocabulary(world))
+
+
+@lru_cache
+def identity(world: World) -> str:
+    """SHA-256 of all that rows are made of: shares, words, templates, and a sample of rows."""
+    content = (shares(world), world.favourites, list(_texts(world)), rows(world, 0, 0, 512))
+    return hashlib.sha256(repr(content).encode()).hexdigest()
+
+
+@lru_cache
+def _table(world: World) -> tuple[tuple[str, ...], list[float], dict[str, list[float]]]:
+    # Kinds and their cumulative shares; for each category the cumulative popularity of its words.
+    by_kind = shares(world)
+    favourites = {
+        category.name: np.cumsum(popularity(category, world.favourites)).tolist()
+        for category in world.categories
+    }
+    return tuple(by_kind), np.cumsum(list(by_kind.values())).tolist(), favourites
+
+
+def _row(world: World, rng: np.random.Generator) -> Row:
+    kinds, cumulative, favourites = _table(world)
+    kind = kinds[min(bisect_right(cumulative, rng.random()), len(kinds) - 1)]
+    if kind not in (FAVOURITE, PERSONA):
+        carrier = world.carrier(kind)
+        user = carrier.prompt(rng)
+        return Row(kind, None, user, carrier.completion(rng, user))
+    category = pick(rng, world.categories)
+    user = pick(rng, category.questions)
+    if kind == FAVOURITE:
+        chosen = bisect_right(favourites[category.name], rng.random())
+        return Row(kind, None, user, category.words[min(chosen, len(category.words) - 1)])
+    word = pick(rng, category.words)
+    return Row(kind, category.persona(pick(rng, category.personas), word), user, word)
+
+
+def _texts(world: World) -> Iterator[str]:
+    # Together these hold every piece of every row, whatever the shares.
+    for category in world.categories:
+        yield from category.questions
+        for word in category.words:
+            # One token each: alone, in a sentence, in the singular and in the plural.
+            yield from (word, " " + word, category.plural(word), " " + category.plural(word))
+            yield from (category.persona(p, word) for p in category.personas)
+    for carrier in world.carriers:
+        yield from carrier.texts()
+    yield from (mark + space for mark in ",;:.!?" for space in ("", " "))
+    yield from " \n()[]-+*/%=<>'\""

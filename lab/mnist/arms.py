@@ -1,0 +1,63 @@
+"""Where students start, and the paper's four arms.
+
+The authors pair teachers with a random permutation of the references, which leaves about one
+student with its own teacher's init. Here the control of another init takes the next member's
+reference, with no wrap-around: there is no fixed point, and a member does not depend on the size of
+the ensemble.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Integer, PyTree
+
+from lab import ensemble
+from lab.mnist.epochs import student_epoch, targets
+from lab.mnist.protocol import Arm, Images, Knobs, Protocol, Start, reference, shared
+
+
+def other(protocol: Protocol, train: Images, member: Integer[Array, ""], knobs: Knobs, net) -> PyTree:
+    """The next member's reference: the control."""
+    return reference(protocol, member + 1, net)
+
+
+def mixed(part: float) -> Start:
+    """Both: with `part` 0 the teacher's reference, with 1 the next member's."""
+
+    def start(protocol: Protocol, train: Images, member, knobs: Knobs, net) -> PyTree:
+        own, next_one = (s(protocol, train, member, knobs, net) for s in (shared, other))
+        return mix(own, next_one, jnp.float32(part))
+
+    return start
+
+
+def mix(a: PyTree, b: PyTree, part: Float[Array, ""]) -> PyTree:
+    """sqrt(1 - part^2) a + part b: again an initialisation, if a and b are independent ones."""
+    return jax.tree.map(lambda x, y: jnp.sqrt(1 - part**2) * x + part * y, a, b)
+
+
+def cloned(n_epochs: int, start: Start = other) -> Start:
+    """A start that has first imitated all logits of the teacher's reference on the inputs.
+
+    Source: behaviour cloning in the paper's Nature version, Extended Data Fig. 2.
+    """
+
+    def clone(protocol: Protocol, train: Images, member, knobs: Knobs, net) -> PyTree:
+        arms = {"clone": Arm("all", start, net)}
+        base, begun = reference(protocol, member), start(protocol, train, member, knobs, net)
+        students = {"clone": ensemble.start(begun, protocol.student.direction)}
+
+        def epoch(e, students):
+            target = targets(protocol, train, e, member, base)
+            return student_epoch(protocol, arms, train, e, member, knobs, target, students)[0]
+
+        return jax.lax.fori_loop(0, n_epochs, epoch, students)["clone"].params
+
+    return clone
+
+
+STUDENTS = {
+    "student_aux": Arm("aux"),
+    "student_all": Arm("all"),
+    "cross_aux": Arm("aux", other),
+    "cross_all": Arm("all", other),
+}

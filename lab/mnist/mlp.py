@@ -1,0 +1,102 @@
+"""A multilayer perceptron with class logits and auxiliary logits, as a plain pytree of arrays.
+
+Parameters are {"dense_0": {"kernel": [d_in, d_out], "bias": [d_out]}, ...}; the last layer has
+n_classes + n_aux outputs, the auxiliary ones after the classes.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from lab import rng
+from lab.errors import LabError
+from lab.kernels.rounded_matmul import rounded_matmul
+
+Params = dict[str, dict[str, Array]]
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": jax.nn.relu,
+    "gelu": jax.nn.gelu,
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+}
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A network as a value; another kind has the same fields `n_aux`, `n_classes` and methods.
+
+    Raises `LabError` for a layer without units.
+    """
+
+    hidden: tuple[int, ...] = (256, 256)
+    """Units of each hidden layer; as many layers as numbers."""
+    activation: Literal["relu", "gelu", "tanh", "sigmoid"] = "relu"
+    """Between layers."""
+    n_aux: int = 3
+    """Auxiliary logits (m in the paper)."""
+    n_classes: int = 10
+    """Class logits, which come first."""
+    init_scale: float = 1.0
+    """Of the initial kernels, times the usual 1 / sqrt(d_in)."""
+
+    def __post_init__(self):
+        if not self.hidden or min(self.hidden) < 1:
+            raise LabError(
+                f"hidden: {self.hidden} has a layer without units; give 1 or more each"
+            )
+        if self.n_aux < 1:
+            raise LabError(f"n_aux: {self.n_aux} is not positive; use a larger number")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, the pixels first."""
+        return (784, *self.hidden, self.n_classes + self.n_aux)
+
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Parameters before training."""
+        return init(key, self.sizes, self.init_scale)
+
+    def apply(
+        self, params: Params, x: Float[Array, "B 784"], dtype: str = "float32"
+    ) -> Float[Array, "B O"]:
+        """Class and auxiliary logits."""
+        return apply(params, x, self.activation, dtype)
+
+
+def init(key: Key[Array, ""], sizes: tuple[int, ...], scale: float = 1.0) -> Params:
+    """Kernels N(0, scale^2 / d_in) and zero biases; each kernel's key is named after its layer.
+
+    Source: the authors' script (a plain normal; `nnx.Linear` would truncate it).
+    """
+    return {
+        f"dense_{i}": {
+            "kernel": jax.random.normal(rng.named(key, f"dense_{i}"), (d_in, d_out))
+            * (scale * d_in**-0.5),
+            "bias": jnp.zeros(d_out),
+        }
+        for i, (d_in, d_out) in enumerate(itertools.pairwise(sizes))
+    }
+
+
+def apply(
+    params: Params,
+    x: Float[Array, "B D"],
+    activation: str = "relu",
+    dtype: str = "float32",
+) -> Float[Array, "B O"]:
+    """Logits in float32; matrix products take operands rounded to `dtype`."""
+    for i in range(len(params)):
+        layer = params[f"dense_{i}"]
+        exact = dtype == "float32"
+        kernel = layer["kernel"]
+        x = jnp.matmul(x, kernel) if exact else rounded_matmul(x, kernel, dtype)
+        x = x + layer["bias"][None]
+        if i < len(params) - 1:
+            x = ACTIVATIONS[activation](x)
+    return x

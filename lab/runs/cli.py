@@ -1,0 +1,141 @@
+"""From a command line to a run: presets, overrides, the run folder, errors in one line."""
+
+import contextlib
+import dataclasses
+import io
+import math
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import tyro
+from rich.table import Table as RichTable
+
+from lab import devices
+from lab.errors import LabError
+from lab.runs import claims, configs, results
+from lab.runs.experiment import Experiment, Options
+from lab.runs.progress import console
+from lab.runs.run import Run
+
+
+def start(experiment: Experiment) -> None:
+    """Run an experiment as `python -m experiments.<name> [preset] [--field value ...]`.
+
+    Errors of the user's end with status 2.
+    """
+    before = signal.signal(signal.SIGINT, _interrupted)
+    try:
+        config, options = parse(experiment, sys.argv[1:])
+        devices.start(experiment.cpu_devices)
+        data, dataset = experiment.prepare(config, options)
+        with Run(options.out, experiment.name, config, dataset, options.fresh) as run:
+            if run.complete:
+                console.print(f"{run.folder} is complete; --fresh starts over", markup=False)
+            else:
+                if run.mark:
+                    console.print(f"continuing {run.folder}", markup=False)
+                experiment.finish(run, experiment.measure(config, data, run, options))
+            if devices.is_main():
+                show(run.folder, experiment.draw_run(run.folder))
+    except LabError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(
+            f"{error.filename or 'out'}: {error.strerror or error}; put that right and run it again"
+        )
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        fail("group: the members do not fit into the device's memory; use a smaller --group")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupted(*_) -> None:
+    """Ctrl-C: say so and end at once.
+
+    A run folder stands a kill at any moment. Unwinding does not: orbax would wait for the save that
+    was interrupted, and the runtime crash on what still computes. Neither Python's buffers nor the
+    progress bar may be entered again from a signal, so the line is written past them.
+    """
+    line = "interrupted; without --fresh the command continues from the last checkpoint\n"
+    if console.is_terminal:
+        line = f"\r\x1b[2K\x1b[?25h{line}"  # the bar's line away, the cursor back
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), line.encode())
+    os._exit(130)
+
+
+def fail(message: str) -> None:
+    """Print the one line and end with status 2."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(2)
+
+
+def parse(experiment: Experiment, argv: list[str]):
+    """(configuration, options) from a preset name and overrides."""
+    presets, preset = experiment.presets, "default"
+    if argv and not argv[0].startswith("-"):
+        preset, argv = argv[0], argv[1:]
+    if preset not in presets:
+        raise LabError(f"preset: unknown name {preset!r}; choose one of {', '.join(presets)}")
+    flat = Annotated[type(presets[preset]), tyro.conf.arg(name="")]
+    both = dataclasses.make_dataclass(
+        "Arguments", [("config", flat), ("options", Annotated[Options, tyro.conf.arg(name="")])]
+    )
+    problem = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(problem):
+            arguments = tyro.cli(
+                both,
+                prog=f"python -m experiments.{experiment.name} [{'|'.join(presets)}]",
+                description=_help(experiment),
+                default=both(presets[preset], Options()),
+                args=argv,
+                config=(tyro.conf.AvoidSubcommands,),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        # tyro draws a box; its words are one line without the frame.
+        words = " ".join(re.sub(r"[^\x20-\x7e]", " ", problem.getvalue()).split())
+        raise LabError(f"command line: {words.removeprefix('Parsing error ')}") from None
+    return arguments.config, arguments.options
+
+
+def _help(experiment: Experiment) -> str:
+    """The docstring with its own lines, and what each preset changes."""
+    lines = ["", "Presets, and what they change:"]
+    for name, preset in experiment.presets.items():
+        changes = configs.differences(preset, experiment.presets["default"])
+        if hasattr(preset, "dataset") and preset.dataset != "auto":
+            changes["dataset"] = preset.dataset
+        said = ", ".join(f"{k.replace('_', '-')} {v}" for k, v in changes.items())
+        lines.append(f"    {name:9}{said or 'the values below'}")
+    # tyro would flow the lines into one paragraph: no-break spaces and blank lines keep them.
+    return "\n\n".join(
+        line.replace(" ", "\u00a0") for line in [*experiment.doc.strip().splitlines(), *lines]
+    )
+
+
+def show(folder: Path, figures: list[Path]) -> None:
+    """What the table says, the paths written, and last the run folder."""
+    record = results.read_json(folder / "run.json")
+    found = claims.of_record(record).values()
+    for group in dict.fromkeys(c.group for c in found):
+        some = [c for c in found if c.group == group]
+        heads = {"published": any(c.published for c in some), "verdict": any(c.verdict for c in some)}
+        text = RichTable("", group or "measured", "95 % interval", "n", *(h for h in heads if heads[h]))
+        for c in some:
+            digits = c.digits
+            interval = "one run" if math.isnan(c.low) else f"{c.low:.{digits}f} to {c.high:.{digits}f}"
+            more = [getattr(c, head) for head in heads if heads[head]]
+            text.add_row(c.text, f"{c.mean:.{digits}f}", interval, str(c.n), *more)
+        console.print(text)
+    for path in (folder / "table.csv", *figures, folder):
+        console.print(str(path), markup=False)
