@@ -1,0 +1,134 @@
+"""Cells: one point of a grid for one member; the unit of resume and of merging.
+
+Cells of one shape run in one program, so many at a time. An interrupted run continues with the
+first group that is not finished, from the last point of it that was saved.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer
+
+from lab.errors import LabError
+from lab.runs.progress import Meter
+from lab.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A member at a point of a grid, ((axis, value), ...); a plain ensemble has one point, ()."""
+
+    member: int
+    point: tuple[tuple[str, Any], ...] = ()
+
+    def __getitem__(self, axis: str):
+        return dict(self.point)[axis]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What every row of the cell holds, besides its arm."""
+        return {"member": self.member, **dict(self.point)}
+
+    @property
+    def key(self) -> str:
+        """The cell in a progress note."""
+        return json.dumps(self.columns)
+
+
+def members(text: str) -> Integer[np.ndarray, "E"]:
+    """Member numbers of a count ("8") or a range ("0:20"). Raises `LabError` for anything else."""
+    first, colon, last = text.rpartition(":")
+    try:
+        low, high = int(first or 0), int(last)
+    except ValueError:
+        low, high = 0, 0
+    if low < 0 or not low < high < 2**31 or (colon and not first):
+        raise LabError(f"members: {text!r} names no member; give a count (8) or a range (0:20)")
+    return np.arange(low, high)
+
+
+def grid(members_text: str, **axes: Iterable) -> list[Cell]:
+    """Every member at every point of the axes: all points of the first member, then the next."""
+    points = [tuple(zip(axes, p, strict=True)) for p in itertools.product(*axes.values())]
+    return [Cell(int(m), point) for m in members(members_text) for point in points]
+
+
+@dataclass
+class Job:
+    """What an experiment's `rows` works with: a configuration, its data, and where things go."""
+
+    config: Any
+    data: Any
+    options: Any
+    run: Run
+    meter: Meter | None = None
+    _note: Callable[..., None] = lambda *_: None
+    step: int = 0  # where an earlier process stopped within this group of cells
+    rows: list[dict] = field(default_factory=list)  # of the group up to there
+    size: int = 1  # cells in a full group; the last group may have fewer
+
+    def filled(self, group: list[Cell]) -> list[Cell]:
+        """The group, filled up to its full size with copies of its last cell: one shape for all."""
+        return group + group[-1:] * (self.size - len(group))
+
+    def save(self, step: int, rows: list[dict], tree=None) -> None:
+        """Note a point of the group to continue from; `tree` is what `restore` gives back."""
+        self._note(step, rows, tree)
+
+    def restore(self, like):
+        """The tree of the last `save`, in the shape of `like`."""
+        return self.run.restore(like)
+
+    def advance(self, text: str, share: float) -> None:
+        """`text` is done, `share` of one cell."""
+        if self.meter:
+            self.meter.advance(text, share)
+
+
+def measure(
+    job: Job,
+    cells: list[Cell],
+    rows_of: Callable[[Job, list[Cell]], list[dict]],
+    shape: Callable[[Cell], Hashable],
+    group_size: Callable[[Job, list[Cell]], int],
+) -> list[dict]:
+    """The rows of all cells in their order; those that an earlier process finished are kept."""
+    mark = job.run.mark or {"cells": {}, "open": None}
+    done, open_group = dict(mark["cells"]), mark["open"]
+    by_shape: dict[Hashable, list[Cell]] = {}
+    for cell in cells:
+        if cell.key not in done:
+            by_shape.setdefault(shape(cell), []).append(cell)
+    order = {cell.key: i for i, cell in enumerate(cells)}
+    with Meter(len(cells), len(done)) as job.meter:
+        for some in by_shape.values():
+            size = group_size(job, some)
+            for first in range(0, len(some), size):
+                group = some[first : first + size]
+                keys = [cell.key for cell in group]
+                same = open_group is not None and open_group["cells"] == keys
+                job.step, job.rows = (open_group["step"], open_group["rows"]) if same else (0, [])
+
+                def note(step, rows, tree, keys=keys):
+                    job.run.save(
+                        {"cells": done, "open": {"cells": keys, "step": step, "rows": rows}}, tree
+                    )
+
+                job.size, job._note = size, note
+                found = rows_of(job, group)
+                for cell in group:
+                    done[cell.key] = [row for row in found if _belongs(row, cell)]
+                if sum(len(done[key]) for key in keys) != len(found):
+                    raise LabError("rows: a row has not the columns of exactly one cell")
+                last = len(done) == len(cells)
+                job.run.save({"cells": done, "open": None}, force=last or len(group) > 1)
+                open_group = None
+    return [row for key in sorted(done, key=order.__getitem__) for row in done[key]]
+
+
+def _belongs(row: dict, cell: Cell) -> bool:
+    return all(row[name] == value for name, value in cell.columns.items())

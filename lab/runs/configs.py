@@ -1,0 +1,82 @@
+"""Configurations as JSON and back, what of them differs from the defaults, and the hash of a run.
+
+A configuration is a tree of frozen dataclasses whose leaves are numbers, words, and tuples of them.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_json(config) -> dict:
+    """A configuration without `dataset`: a record holds the resolved one instead."""
+    values = json.loads(json.dumps(dataclasses.asdict(config)))
+    values.pop("dataset", None)
+    return values
+
+
+def from_json(default, values: Mapping[str, Any]):
+    """`default` with the values that a record holds; what it does not hold keeps its default."""
+    changed = {}
+    for field in dataclasses.fields(default):
+        if field.name in values:
+            now, value = getattr(default, field.name), values[field.name]
+            if dataclasses.is_dataclass(now):
+                value = from_json(now, value)
+            changed[field.name] = tuple(value) if isinstance(now, tuple) else value
+    return dataclasses.replace(default, **changed)
+
+
+def differences(config, default) -> dict[str, Any]:
+    """The leaves in which two configurations differ, by dotted name, JSON-ready."""
+    ours, theirs = leaves(as_json(config)), leaves(as_json(default))
+    return {name: value for name, value in ours.items() if value != theirs.get(name)}
+
+
+def overrides(config) -> dict[str, Any]:
+    """The leaves of a configuration that differ from its defaults.
+
+    Only these enter the hash, so that a new field with a default makes no earlier run stale.
+    """
+    return differences(config, type(config)())
+
+
+def config_hash(experiment: str, config, dataset: dict) -> str:
+    """Eight hex digits that name a run."""
+    text = json.dumps([experiment, overrides(config), dataset], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def command(experiment: str, presets: Mapping[str, Any], config) -> str:
+    """The command line of a configuration, from the preset that it differs from least."""
+    with_data = lambda c: {"dataset": c.dataset} if hasattr(c, "dataset") else {}
+    changes = {}
+    for name, preset in presets.items():
+        changes[name] = differences(config, preset)
+        if with_data(config) != with_data(preset):
+            changes[name] |= with_data(config)
+    preset = min(changes, key=lambda name: len(changes[name]))
+    words = ["python", "-m", f"experiments.{experiment}"]
+    words += [preset] if preset != "default" else []
+    for name, value in changes[preset].items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            parent, _, last = option.rpartition(".")
+            words.append(f"--{parent}{'.' * bool(parent)}{'' if value else 'no-'}{last}")
+        else:
+            words += [f"--{option}", *map(str, value if isinstance(value, list) else [value])]
+    return shlex.join(words)
+
+
+def leaves(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested dicts by dotted name."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= leaves(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found

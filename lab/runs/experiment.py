@@ -1,0 +1,102 @@
+"""An experiment is a value; the command line, `keep`, `replay`, README and figures read it."""
+
+import importlib
+import re
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+from lab.runs import cells, claims, configs, results
+from lab.runs.cells import Cell, Job
+from lab.runs.claims import Claim
+from lab.runs.results import Table
+from lab.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where to read and write, and how much at once; results change by rounding at most."""
+
+    out: Path = Path("runs")
+    """Folder that holds the run folders."""
+    fresh: bool = False
+    """Start over, discarding what the run folder holds."""
+    data_dir: Path | None = None
+    """Folder with MNIST's IDX files; default: $SUBLIMINAL_MNIST, else the cache."""
+    group: int | None = None
+    """Members trained at once; default: one per device on CPU, what fits on an accelerator."""
+
+
+def no_data(config: Any, options: Options) -> tuple[Any, dict]:
+    """For an experiment whose data are random numbers of each member's own."""
+    return None, {"name": "random numbers"}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that the lab needs to know of an experiment.
+
+    `rows` measures a group of cells of one shape and gives rows with `arm` and the cell's columns.
+    It may save points to continue from (`Job.save`), and is called with less or more cells at once
+    on other machines. `claims` is what the whole table says.
+    """
+
+    name: str  # of the module in `experiments`, of the run folders and of the figure
+    doc: str  # the module's docstring
+    presets: Mapping[str, Any]
+    rows: Callable[[Job, list[Cell]], list[dict]]
+    units: Mapping[str, str]  # of the measured columns
+    claims: Callable[[Table, dict], list[Claim]]
+    draw: Callable[[Path, Path, Path], list[Path]]  # (table, record, stem): the figure's files
+    prepare: Callable[[Any, Options], tuple[Any, dict]] = no_data  # data, and what identifies it
+    cells: Callable[[Any], list[Cell]] = field(default=lambda config: cells.grid(config.members))
+    shape: Callable[[Cell], Hashable] = field(default=lambda cell: cell.point)
+    group: Callable[[Job, list[Cell]], int] = field(default=lambda job, some: 1)
+    cpu_devices: int = 1  # a CPU counts as so many: small models train faster, a member on each
+
+    def measure(self, config, data, run: Run, options: Options, only: list[Cell] | None = None):
+        """The rows of all cells of a configuration, or of `only` some of them."""
+        chosen = self.cells(config) if only is None else only
+        job = Job(config, data, options, run)
+        return cells.measure(job, chosen, self.rows, self.shape, self.group)
+
+    def finish(self, run: Run, rows: list[dict]) -> None:
+        """Write the table and its record, with all that the table says."""
+        run.finish(rows, lambda record: self.described(results.columns(rows), record))
+
+    def draw_run(self, folder: Path) -> list[Path]:
+        """figure.png and figure.pdf in a run folder, from its table and record alone."""
+        return self.draw(folder / "table.csv", folder / "run.json", folder / "figure")
+
+    def described(self, table: Table, record: dict) -> dict:
+        """A record with the units, the command and the claims of its table."""
+        known = record | {
+            "units": dict(self.units),
+            "command": configs.command(self.name, self.presets, self.config(record)),
+            "cell": list(self.cells(self.config(record))[0].columns),
+        }
+        return known | {"claims": claims.to_json(self.claims(table, known))}
+
+    def config(self, record: dict):
+        """The configuration that a record holds, with the dataset that it was resolved to."""
+        default = self.presets["default"]
+        values = dict(record["config"])
+        if hasattr(default, "dataset"):
+            values["dataset"] = record["dataset"]["name"]
+        return configs.from_json(default, values)
+
+
+def named(name: str) -> Experiment:
+    """The experiment of a module of `experiments`, or of a dotted name elsewhere.
+
+    Raises `LabError` if there is none.
+    """
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*", name):
+        raise LabError(f"experiment: {name!r} is no experiment's name")
+    module = name if "." in name else f"experiments.{name}"
+    try:
+        return importlib.import_module(module).EXPERIMENT
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise LabError(f"experiment: {name} is not known ({error})") from error
