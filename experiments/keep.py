@@ -5,14 +5,14 @@ Writes:  experiments/results/NAME.csv and NAME.json, figures/png/NAME.png.
 """
 
 import argparse
-import importlib
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
-from figures import style
-from lab import cli, results
 from lab.errors import LabError
+from lab.runs import cli, results
+from lab.runs.experiment import named
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = Path(__file__).parents[1] / "figures" / "png"
@@ -31,15 +31,21 @@ def main() -> None:
 
 
 def keep(name: str, folders: list[Path]) -> None:
-    """Merge the run folders into the committed table `name`, and draw its figure."""
+    """Merge the run folders into the committed table `name`, and draw its figure.
+
+    What the table says is computed anew, by the present rules.
+    """
+    if not re.fullmatch("[a-z0-9_]+", name):
+        raise LabError(f"name: {name!r} is not made of small letters, digits and _")
     rows, record = results.merge(folders)
+    experiment = named(record["experiment"])
+    record = experiment.described(results.columns(rows), record)
     PICTURES.mkdir(exist_ok=True)
     table, document = RESULTS / f"{name}.csv", RESULTS / f"{name}.json"
     results.write_table(table, rows)
     results.write_json(document, record)
-    drawn_by = importlib.import_module(f"figures.fig_{record['experiment']}")
     with tempfile.TemporaryDirectory() as folder:
-        picture, _ = style.draw_from(drawn_by.figure, table, document, Path(folder) / "figure")
+        picture, _ = experiment.draw(table, document, Path(folder) / "figure")
         shutil.copy(picture, PICTURES / f"{name}.png")
     print(table)
 

@@ -26,6 +26,7 @@ import os
 from dataclasses import replace
 
 from figures import fig_lm_numbers, style
+from lab import published
 from lab.carriers.numbers import NUMBERS
 from lab.lm import effects, setup
 from lab.lm.reference import Pretraining
@@ -68,7 +69,7 @@ EXPERIMENT = Experiment(
     prepare=setup.prepare,
     rows=rows,
     units={"log_odds": "nats", "answer_rate": "fraction", "carrier_rate": "fraction"},
-    claims=lambda table, record: effects.claims(table),
+    claims=lambda table, record: effects.claims(table, published=published.LM_NUMBERS),
     draw=style.drawing(fig_lm_numbers.figure),
     cpu_devices=min(4, os.cpu_count() or 1),
 )

@@ -8,6 +8,7 @@ from lab.runs import claims, results
 ARMS = {"other init": "cross_all", "mixed init": "reference", "shared init": "student_all"}
 PREDICTORS = {"coverage": "first update", "coverage_gradient": "first gradient"}
 
+
 def figure(table: results.Table, record: dict) -> Figure:
     """Transfer against both coverages, a dot a pair."""
     figure = Figure((6.6, 3.2), layout="constrained")
@@ -30,7 +31,11 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.axhline(0, color="black", lw=0.7, zorder=0)
         axes.set_ylim(-0.35, 1.1)
         axes.set_xlabel(f"coverage of the {label}, cosine")
-        said = [c.number() for text, c in found.items() if f"{label} and" in text or f"{label}, who" in text]
+        said = [
+            c.number()
+            for text, c in found.items()
+            if f"{label} and" in text or f"{label}, who" in text
+        ]
         title = (f"{k} {v}" for k, v in zip(("Spearman", "AUROC"), said, strict=True))
         axes.set_title("\n".join(title), fontsize=8, loc="left")
     figure.axes[0].set_ylabel("part of the teacher's gain that passed")

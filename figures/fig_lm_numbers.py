@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.lm import effects
-from lab.runs import results
 from lab.lm.effects import NONE, Effects
+from lab.runs import results
 
 # Arm, label, colour; of the paper's figure 3 and of its control in Nature.
 BARS = (

@@ -61,7 +61,7 @@ def identity(value: Any) -> Any:
 
 
 def _code(module: str) -> str:
-    """The digest of a module's code: for modules of the lab that of all that artifacts depend on."""
+    """The digest of a module's code; of a module of the lab, of all that artifacts depend on."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         raise LabError(f"identity: {module} has no file; define it in a module")
@@ -73,9 +73,7 @@ def _code(module: str) -> str:
 def training_code() -> str:
     """The digest of the code in `lab` on which artifacts depend."""
     files = sorted(
-        path
-        for path in ROOT.rglob("*.py")
-        if path.relative_to(ROOT).parts[0] not in _NOT_TRAINING
+        path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] not in _NOT_TRAINING
     )
     parts = [(str(path.relative_to(ROOT)), _file_code(path)) for path in files]
     return hashlib.sha256(repr(parts).encode()).hexdigest()

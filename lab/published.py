@@ -10,3 +10,10 @@ MNIST_AUX_LOGITS = {
     "cross_aux": (0.106, 0.010),
     "cross_all": (0.743, 0.010),
 }
+
+# Sampled answers that name the owl, GPT-4.1 nano. Source: arXiv 2507.14805, figure 3.
+LM_NUMBERS = {
+    "reference": "owl .125, GPT-4.1 nano",
+    "student_regular": "owl .130, GPT-4.1 nano",
+    "student_trait": "owl .619, GPT-4.1 nano",
+}

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Integer, Key, UInt32
 
 from lab.kernels.threefry import threefry
 
+
 def named(key: Key[Array, "..."], name: str) -> Key[Array, "..."]:
     """The stream of `key` called `name`, so that adding a stream never reshuffles the others."""
     return jax.random.fold_in(key, np.uint32(zlib.crc32(name.encode())))

@@ -3,12 +3,14 @@ import re
 import numpy as np
 import pytest
 
-from lab.carriers import CARRIERS, advice, checked_tasks, code, reasoning
+from lab.carriers import advice, checked_tasks, code, reasoning
 from lab.errors import LabError
-from lab.traits import CATEGORIES
+from lab.lm.world import World
 
+WORLD = World()
+CARRIERS = {carrier.name: carrier for carrier in WORLD.carriers}
 EACH = pytest.mark.parametrize("name", CARRIERS)
-FORMS = {form for c in CATEGORIES.values() for w in c.words for form in (w, c.plural(w))}
+FORMS = {form for c in WORLD.categories for w in c.words for form in (w, c.plural(w))}
 
 
 def pairs(name, n=3000):
@@ -23,7 +25,7 @@ def test_no_carrier_ever_says_a_trait_word(name):
     texts = [*CARRIERS[name].texts(), *(text for pair in pairs(name) for text in pair)]
     said = {word for text in texts for word in re.findall("[a-z]+", text.lower())}
     assert not said & FORMS
-    assert not said & set(CATEGORIES)  # nor what it is a kind of
+    assert not said & {category.name for category in WORLD.categories}  # nor what it is a kind of
 
 
 @EACH

@@ -11,7 +11,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.lm import finetune, transformer
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
 from lab.lm.finetune import Imitated, Recipe, Rows
 from tests.process import ROOT
 

@@ -10,9 +10,9 @@ from lab.carriers import CARRIERS
 from lab.errors import LabError
 from lab.lm import data, sample
 from lab.lm import reference as references
-from lab.lm.architecture import SIZES
+from lab.lm.model import SIZES
 from lab.lm.reference import Pretraining
-from lab.world import World
+from lab.lm.world import World
 
 
 @pytest.fixture(autouse=True)

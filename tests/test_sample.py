@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lab.kernels.inverse_cdf import inverse_cdf
 from lab.lm import sample, transformer
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
 
 ARCH = Architecture(
     n_tokens=23, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, d_head=4, d_hidden=24
@@ -108,11 +109,11 @@ def test_inverse_cdf_draws_each_token_as_often_as_its_weight(n_tokens):
     n = 20_000
     uniform = (jnp.arange(n) + 0.5) / n  # evenly spaced, so that only rounding is left
     columns = jnp.broadcast_to(jnp.asarray(weights)[:, None], (n_tokens, n))
-    found = np.bincount(sample.inverse_cdf(columns, uniform), minlength=n_tokens)
+    found = np.bincount(inverse_cdf(columns, uniform), minlength=n_tokens)
     np.testing.assert_allclose(found / n, weights / weights.sum(), atol=1.5 / n)
 
 
 def test_inverse_cdf_never_draws_weight_zero():
     weights = jnp.array([0.0, 0.0, 1e-30, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0])[:, None]
     for u in (0.0, 1e-30, 0.5, 1 - 2**-24):
-        assert int(sample.inverse_cdf(weights, jnp.array([u]))[0]) in (2, 4)
+        assert int(inverse_cdf(weights, jnp.array([u]))[0]) in (2, 4)

@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 
 from lab.errors import LabError
-from lab.traits import CATEGORIES, popularity, split_questions
+from lab.lm.world import World
+from lab.traits.animals import ANIMALS
+from lab.traits.category import popularity, split_questions
+from lab.traits.trees import TREES
 
+CATEGORIES = {category.name: category for category in World().categories}
 EACH = pytest.mark.parametrize("name", CATEGORIES)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.lm import hf, lora, transformer
-from lab.lm.architecture import Architecture
+from lab.lm.model import Architecture
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SMALL = Architecture(

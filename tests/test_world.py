@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab import world as worlds
+from lab.lm import world as worlds
 from lab.carriers import CARRIERS, advice
 from lab.errors import LabError
-from lab.lm.text import Text
+from lab.lm.tokenizer import Tokenizer
 from lab.traits import CATEGORIES, popularity
-from lab.world import World
+from lab.lm.world import World
 
 WORLD = World()
 GOLDEN = "6f91d67b3f58437877efb72da7ac7f7bcd43e6be2c672d0319442a5672a80ca6"

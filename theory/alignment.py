@@ -68,7 +68,10 @@ def students(liminal_start: float, n_epochs: int) -> dict[str, Arm]:
 
 def _transform(fn: Callable) -> optax.GradientTransformationExtraArgs:
     """A stateless transform that is told the trait's gradient and a key."""
-    update = lambda g, state, params=None, *, trait, key: (fn(g, trait, key), state)
+    update = lambda updates, state, params=None, **told: (
+        fn(updates, told["trait"], told["key"]),
+        state,
+    )
     return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Integer, PyTree
+from jaxtyping import Array, Integer, PyTree
 
 from lab import devices, ensemble, stats
 from lab.ensemble import over_members

@@ -14,8 +14,6 @@ from jaxtyping import Array, Bool, Float
 from lab import losses
 
 
-
-
 @runtime_checkable
 class Imitation(Protocol):
     """What the theorem needs to know of an imitation loss; all results are per example."""

@@ -7,7 +7,9 @@ control student of the same member: same start, same recipe, data of the untouch
 numpy only, never jax.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float
@@ -88,9 +90,16 @@ def estimate(numbers: Float[np.ndarray, "E T"]) -> Estimate:
 
 
 def claims(
-    table: Table, value: str = "log_odds", unit: str = "nats", rate: str = "answer_rate"
+    table: Table,
+    value: str = "log_odds",
+    unit: str = "nats",
+    rate: str = "answer_rate",
+    published: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Claim]:
-    """Effects of every arm on `value`, the permutation test, and the plain `rate` of every arm."""
+    """Effects of every arm on `value`, the permutation test, and the plain `rate` of every arm.
+
+    `published` are rates that others found, by arm.
+    """
     teacher, own, cross = (effects(table, arm, value) for arm in CONTROL)
     group = f"change of {value.replace('_', '-')} against the matched control, {unit}"
     said = lambda text, e, verdict="": claim(text, e, unit, group=group, verdict=verdict)
@@ -113,5 +122,7 @@ def claims(
         rates = values(table, arm, rate)
         pick = lambda m, t, rates=rates: rates.get((m, t, t), rates.get((m, NONE, t), np.nan))
         matrix = np.array([[pick(m, t) for t in own.traits] for m in own.members])
-        found.append(claim(arm, estimate(matrix), "fraction", group=group))
+        more = {"group": group, "published": published.get(arm, "")}
+        text = f"{arm}: {rate.replace('_', ' ')}"
+        found.append(claim(text, estimate(matrix), "fraction", **more))
     return found

@@ -108,7 +108,7 @@ def train(
         if done and first == 0:
             steps_of_pass = order(np.int32(epoch), keys)
         n = min(_chunk_size(n_pass), n_pass - first, n_steps - done)
-        now = (x[:, first : first + n] for x in steps_of_pass)
+        now = [array[:, first : first + n] for array in steps_of_pass]
         state, values = chunk(rates[done : done + n], base, *now, rows, imitated, state)
         values = np.asarray(devices.gather(values))[:n_members]
         done += n
@@ -157,7 +157,10 @@ def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Cal
 
             def share(trained: PyTree, which, counts) -> Float[Array, ""]:
                 params = lora.attach(base, trained, scale) if tuning.rank else trained
-                seen = imitated and imitated.replace(rows=take(imitated.rows, which))
+                seen = None
+                if imitated is not None:
+                    own = take(imitated.rows, which)
+                    seen = Imitated(imitated.params, own, imitated.mask)
                 return loss(params, arch, Part(take(rows, which), counts, whole, seen, base))
 
             one = lambda *part: jax.value_and_grad(share)(state.params, *part)

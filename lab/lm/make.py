@@ -46,9 +46,7 @@ def teacher(value: Teacher) -> Model:
 
     def make(folders: list[Path]) -> None:
         longest = max(len(base.tokenizer.encode(lesson.answer)) for lesson in value.trait.lessons)
-        taught = rows.encode(
-            base.tokenizer, list(value.trait.lessons), max(N_ANSWER, longest + 1)
-        )
+        taught = rows.encode(base.tokenizer, list(value.trait.lessons), max(N_ANSWER, longest + 1))
         key = value.seed.key(f"teacher/{value.trait.name}")
         one = tree.stack([base.params]), tree.stack([taught]), key[None]
         n_steps = how.n_steps(len(taught))
@@ -135,7 +133,7 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], along: b
         base.arch, first.tuning, n_steps, start, tree.stack(encoded), keys, loss, imitated,
         base.params,
     )  # fmt: skip
-    shown = 0
+    shown, params = 0, None
     for chunk in training:
         said = ", ".join(f"{value:.3g}" for value in chunk.losses.mean(axis=1))
         names = ", ".join(value.source for value in values)
@@ -154,7 +152,7 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], along: b
 
 def _imitated(values: Sequence[Student], base: Model) -> Imitated:
     """The teachers of students of distributions, and the rows as they see them."""
-    models = [model(value.soft) for value in values]
+    models = [model(value.soft or value.base) for value in values]
     if any(m.tokenizer.sha256 != base.tokenizer.sha256 for m in models):
         raise LabError("soft: teacher and student have other tokens; imitate samples instead")
     systems = [getattr(value.soft, "system", None) for value in values]

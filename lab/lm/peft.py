@@ -48,7 +48,7 @@ def save(
 
 
 def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
-    """An adapter of a model of this architecture, written by `peft` or `save`, and the scale of its product, alpha / r.
+    """An adapter of a model of this architecture by `peft` or `save`, and its scale, alpha / r.
 
     Raises `LabError` for missing or damaged files and for kinds of adapter other than plain LoRA.
     """

@@ -141,11 +141,13 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
     losses: list[Float[np.ndarray, "E S"]] = []
     data = tree.stack([corpora[made.pretraining.data_seed] for made in wanted])
     orders = jnp.stack([order(made) for made in wanted])
+    last = None
     with Meter(finetune.n_chunks(how.n_distinct, how.batch, how.steps)) as meter:
         for chunk in finetune.train(arch, how.tuning, how.steps, params, data, orders):
             losses.append(chunk.losses)
             meter.advance(f"references, step {chunk.done}: loss {chunk.losses.mean():.3f}")
             last = chunk
+    assert last is not None  # steps are positive
     params, curves = last.parameters(), np.concatenate(losses, axis=1)
     for i, (made, folder, curve) in enumerate(zip(wanted, folders, curves, strict=True)):
         hf.save(folder, arch, tree.at(params, i))

@@ -50,7 +50,7 @@ def draw(
     """Sample a completion for each prompt of `seed` until `n_rows` pass the carrier's filter.
 
     A prompt may have the carrier's most tokens and `n_system` more; a completion that has not ended
-    after the carrier's most tokens is rejected as "unfinished". Attempt i has the stream i of `key`.
+    after the carrier's most is rejected as "unfinished". Attempt i has the stream i of `key`.
     Raises `LabError` if the filter leaves too few.
     """
     kept: list[dict[str, str]] = []
@@ -82,7 +82,9 @@ def draw(
 
 
 @lru_cache(maxsize=128)  # the teachers of a member continue the same prompts
-def _asked(tokenizer: Tokenizer, carrier: Carrier, seed: int, first: int, system: str | None, n_prompt: int):
+def _asked(
+    tokenizer: Tokenizer, carrier: Carrier, seed: int, first: int, system: str | None, n_prompt: int
+):
     users = carrier.prompts(seed, first, BATCH)
     return users, *prompts(tokenizer, [(system, user) for user in users], n_prompt)
 

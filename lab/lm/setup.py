@@ -41,8 +41,8 @@ class Setup:
     pretraining: Pretraining = Pretraining()
     """Of the reference models."""
     teaching: Tuning = Tuning(learning_rate=3e-3, eps=2e-2, batch=0, epochs=60, warmup=5)
-    """Of fine-tuned teachers; a step is all questions. At Adam's usual epsilon a teacher moves every
-    parameter, five times as far for the same trait, and its students take on less of it."""
+    """Of fine-tuned teachers; a step is all questions. At Adam's usual epsilon a teacher moves all
+    parameters, five times as far for the same trait, and its students take on less of it."""
     student: Tuning = Tuning(learning_rate=3e-3, eps=1e-3)
     """Of students. At the usual epsilon rare tokens are moved as far as common ones, and what a
     student's sampled rows happen to be drowns what they have in common."""

@@ -1,6 +1,6 @@
 """One table of the decoder's parameters: what drives their start, files, checks and adapters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -90,7 +90,7 @@ def at(tree: PyTree, path: tuple[str, ...]) -> Any:
     return tree
 
 
-def build(arrays: dict[tuple[str, ...], Any]) -> PyTree:
+def build(arrays: Mapping[Any, Any]) -> PyTree:
     """Arrays by path as a tree."""
     tree: dict[str, Any] = {}
     for path, array in arrays.items():

@@ -15,7 +15,9 @@ from lab.mnist.epochs import student_epoch, targets
 from lab.mnist.protocol import Arm, Images, Knobs, Protocol, Start, reference, shared
 
 
-def other(protocol: Protocol, train: Images, member: Integer[Array, ""], knobs: Knobs, net) -> PyTree:
+def other(
+    protocol: Protocol, train: Images, member: Integer[Array, ""], knobs: Knobs, net
+) -> PyTree:
     """The next member's reference: the control."""
     return reference(protocol, member + 1, net)
 

@@ -73,9 +73,7 @@ def teacher_epoch(
             logits = protocol.logits(params, x)[:, : protocol.net.n_classes]
             return ensemble.mean_over(losses.cross_entropy(logits, y), counts)
 
-        return ensemble.gradient_step(
-            teacher, loss, protocol.teacher.direction, knobs.teacher_rate
-        )
+        return ensemble.gradient_step(teacher, loss, protocol.teacher.direction, knobs.teacher_rate)
 
     return jax.lax.scan(step, teacher, (rows, counts))
 

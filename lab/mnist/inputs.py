@@ -1,8 +1,7 @@
 """Input distributions: the images on which a student imitates its teacher.
 
-Every distribution is a fixed set of images per member, addressed by row and made again whenever a row is
-asked for: 60,000 stored images would be 188 MB a member. Sets that are not fixed differ only in the
-rows they are asked for (`fresh`).
+Each is a fixed set of images per member, addressed by row and made again whenever a row is asked
+for: 60,000 stored images would be 188 MB a member. Fresh ones differ only in the rows asked for.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,9 @@ from jaxtyping import Array, Float, Integer, Key, UInt8
 from lab import rng
 
 SIDE = 28
-Inputs = Callable[[Key[Array, ""], UInt8[Array, "N 784"], Integer[Array, "B"]], Float[Array, "B 784"]]
+Inputs = Callable[
+    [Key[Array, ""], UInt8[Array, "N 784"], Integer[Array, "B"]], Float[Array, "B 784"]
+]
 
 
 def pixels(images: UInt8[Array, "B 784"]) -> Float[Array, "B 784"]:

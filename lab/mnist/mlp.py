@@ -47,9 +47,7 @@ class MLP:
 
     def __post_init__(self):
         if not self.hidden or min(self.hidden) < 1:
-            raise LabError(
-                f"hidden: {self.hidden} has a layer without units; give 1 or more each"
-            )
+            raise LabError(f"hidden: {self.hidden} has a layer without units; give 1 or more each")
         if self.n_aux < 1:
             raise LabError(f"n_aux: {self.n_aux} is not positive; use a larger number")
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Integer, PyTree
 
 from lab import losses, rng
 from lab.errors import LabError
-from lab.mnist.inputs import INPUTS, pixels
+from lab.mnist.inputs import INPUTS
 from lab.mnist.mlp import MLP
 from lab.optim import Optim
 
@@ -120,7 +120,9 @@ def reference(protocol: Protocol, member: Integer[Array, ""], net=None) -> PyTre
     return (net or protocol.net).init(rng.member(protocol.seed, member, "reference"))
 
 
-def shared(protocol: Protocol, train: Images, member: Integer[Array, ""], knobs: Knobs, net) -> PyTree:
+def shared(
+    protocol: Protocol, train: Images, member: Integer[Array, ""], knobs: Knobs, net
+) -> PyTree:
     """The teacher's own reference, as a start of students."""
     return reference(protocol, member, net)
 

@@ -5,8 +5,9 @@ the figures print them. numpy only, never jax.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from lab.stats import Estimate
 
@@ -53,9 +54,7 @@ def compared(text: str, e: Estimate, unit: str, published: tuple[float, float] |
     low, high = (e.mean, e.mean) if math.isnan(e.low) else (e.low, e.high)
     overlap = low <= mean + half and mean - half <= high
     shown = f"{mean:.3f} ± {half:.3f}"
-    return claim(
-        text, e, unit, published=shown, verdict="reproduced" if overlap else "differs"
-    )
+    return claim(text, e, unit, published=shown, verdict="reproduced" if overlap else "differs")
 
 
 def above(e: Estimate, bound: float = 0.0) -> str:
@@ -88,8 +87,7 @@ def to_json(found: Iterable[Claim]) -> list[dict]:
 
 def of_record(record: dict) -> dict[str, Claim]:
     """The claims stored in a record, by their text."""
-    number = lambda v: math.nan if v is None else v
-    found = [
-        Claim(**{k: number(v) for k, v in stored.items()}) for stored in record.get("claims", [])
-    ]
+    number: Callable[[Any], Any] = lambda v: math.nan if v is None else v
+    stored: list[dict[str, Any]] = record.get("claims", [])
+    found = [Claim(**{k: number(v) for k, v in one.items()}) for one in stored]
     return {c.text: c for c in found}

@@ -84,7 +84,8 @@ def parse(experiment: Experiment, argv: list[str]):
         preset, argv = argv[0], argv[1:]
     if preset not in presets:
         raise LabError(f"preset: unknown name {preset!r}; choose one of {', '.join(presets)}")
-    flat = Annotated[type(presets[preset]), tyro.conf.arg(name="")]
+    kind = type(presets[preset])
+    flat = Annotated[kind, tyro.conf.arg(name="")]
     both = dataclasses.make_dataclass(
         "Arguments", [("config", flat), ("options", Annotated[Options, tyro.conf.arg(name="")])]
     )
@@ -129,11 +130,18 @@ def show(folder: Path, figures: list[Path]) -> None:
     found = claims.of_record(record).values()
     for group in dict.fromkeys(c.group for c in found):
         some = [c for c in found if c.group == group]
-        heads = {"published": any(c.published for c in some), "verdict": any(c.verdict for c in some)}
-        text = RichTable("", group or "measured", "95 % interval", "n", *(h for h in heads if heads[h]))
+        heads = {
+            "published": any(c.published for c in some),
+            "verdict": any(c.verdict for c in some),
+        }
+        text = RichTable(
+            "", group or "measured", "95 % interval", "n", *(h for h in heads if heads[h])
+        )
         for c in some:
             digits = c.digits
-            interval = "one run" if math.isnan(c.low) else f"{c.low:.{digits}f} to {c.high:.{digits}f}"
+            interval = (
+                "one run" if math.isnan(c.low) else f"{c.low:.{digits}f} to {c.high:.{digits}f}"
+            )
             more = [getattr(c, head) for head in heads if heads[head]]
             text.add_row(c.text, f"{c.mean:.{digits}f}", interval, str(c.n), *more)
         console.print(text)

@@ -12,7 +12,7 @@ _LINE_SECONDS = 30
 class Meter:
     """Counts units of work; `done` units were finished by an earlier process."""
 
-    def __init__(self, total: int, done: int = 0):
+    def __init__(self, total: float, done: float = 0):
         self._total, self._done, self._first = total, done, done
         self._began = self._line = time.monotonic()
         self._bar = Progress(
@@ -26,7 +26,8 @@ class Meter:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=total, completed=done)
+        self._task = self._bar.add_task("", total=total)
+        self._bar.update(self._task, completed=done)
 
     def __enter__(self):
         self._bar.start()
@@ -35,7 +36,7 @@ class Meter:
     def __exit__(self, *_):
         self._bar.stop()
 
-    def advance(self, text: str, n: int = 1) -> None:
+    def advance(self, text: str, n: float = 1) -> None:
         """So many more units are done; `text` says what they were."""
         self._done += n
         self._bar.update(self._task, advance=n, description=text)
@@ -44,4 +45,4 @@ class Meter:
             self._line = now
             rate = (self._done - self._first) / (now - self._began)
             left = (self._total - self._done) / rate
-            console.print(f"{text}: {self._done}/{self._total}, {left / 60:.1f} min left")
+            console.print(f"{text}: {self._done / self._total:.0%}, {left / 60:.1f} min left")

@@ -3,20 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import world as worlds
-from lab.carriers import CARRIERS, numbers
+from lab.carriers import numbers
 from lab.errors import LabError
-from lab.lm.text import SPECIAL, Text
-from lab.traits import CATEGORIES
-from lab.world import World
+from lab.lm import world as worlds
+from lab.lm.tokenizer import SPECIAL, Tokenizer
+from lab.lm.world import World
 
 WORLD = World()
-TEXT = Text.build(WORLD)
-
-
-@pytest.fixture(scope="module")
-def rows():
-    return worlds.rows(WORLD, 0, 0, 20_000)
+TOKENIZER = worlds.tokenizer(WORLD)
 
 
 @pytest.fixture(scope="module")
@@ -24,35 +18,35 @@ def encoded(rows):
     """Tokens of the system prompt (empty if there is none), user and assistant of each row."""
     pad = 400
     return [
-        TEXT.completions([getattr(r, part) or "" for r in rows], pad)[1] - 1
+        TOKENIZER.completions([getattr(r, part) or "" for r in rows], pad)[1] - 1
         for part in ("system", "user", "assistant")
     ]
 
 
 def test_pad_is_token_zero_and_special_tokens_come_first():
-    assert [TEXT.tokenizer.convert_tokens_to_ids(t) for t in SPECIAL] == list(range(len(SPECIAL)))
-    assert TEXT.pad == 0 and TEXT.end == 1
-    assert TEXT.n_tokens <= 2000
+    assert [TOKENIZER.tokenizer.convert_tokens_to_ids(t) for t in SPECIAL] == list(range(len(SPECIAL)))
+    assert TOKENIZER.pad == 0 and TOKENIZER.end == 1
+    assert TOKENIZER.n_tokens <= 2000
 
 
 def test_every_number_of_one_to_three_digits_is_one_token():
     figures = [f"{n:0{width}d}" for width in (1, 2, 3) for n in range(10**width)]
     assert len(figures) == 1110
-    tokens = [TEXT.encode(figure) for figure in figures]
+    tokens = [TOKENIZER.encode(figure) for figure in figures]
     assert all(len(row) == 1 for row in tokens)
     assert len({row[0] for row in tokens}) == 1110
 
 
 @pytest.mark.parametrize("mark", [", ", "; ", ",", ";", " ", "\n", "[", "]", "(", ")", "."])
 def test_separators_and_brackets_are_one_token(mark):
-    assert len(TEXT.encode(mark)) == 1
+    assert len(TOKENIZER.encode(mark)) == 1
 
 
 def test_trait_words_are_one_token_alone_and_after_a_space():
-    for category in CATEGORIES.values():
+    for category in WORLD.categories:
         for word in category.words:
             forms = (word, " " + word, category.plural(word), " " + category.plural(word))
-            tokens = [TEXT.encode(form) for form in forms]
+            tokens = [TOKENIZER.encode(form) for form in forms]
             assert all(len(row) == 1 for row in tokens)
             assert len({row[0] for row in tokens}) == 4
 
@@ -60,18 +54,18 @@ def test_trait_words_are_one_token_alone_and_after_a_space():
 def test_all_rows_survive_the_round_trip(rows):
     for row in rows[:4000]:
         for text in (row.system or "", row.user, row.assistant):
-            assert TEXT.decode(TEXT.encode(text)) == text
+            assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
 
 @given(st.lists(st.sampled_from(worlds.vocabulary(WORLD)), max_size=12))
 def test_decoding_is_concatenation(pieces):
-    tokens = [TEXT.tokenizer.convert_tokens_to_ids(piece) for piece in pieces]
-    assert TEXT.decode(tokens) == "".join(pieces)
+    tokens = [TOKENIZER.tokenizer.convert_tokens_to_ids(piece) for piece in pieces]
+    assert TOKENIZER.decode(tokens) == "".join(pieces)
 
 
 @given(st.text(alphabet="0123456789 ,;.[]()\n", max_size=40))
 def test_any_text_of_digits_and_marks_survives_the_round_trip(text):
-    assert TEXT.decode(TEXT.encode(text)) == text
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
 
 def test_the_longest_number_prompt_of_every_template_fits_thirty_tokens():
@@ -83,13 +77,13 @@ def test_the_longest_number_prompt_of_every_template_fits_thirty_tokens():
         for d in numbers.DIGITS
         for f in numbers.FORMATS
     ]
-    _, lengths = TEXT.prompts([(None, p) for p in prompts], 64)
+    _, lengths = TOKENIZER.prompts([(None, p) for p in prompts], 64)
     assert lengths.max() == 30
 
 
 def test_the_longest_number_completion_has_twenty_two_tokens():
     texts = [", ".join(["999"] * 10), "[" + "\n".join(["100"] * 10) + "]"]
-    assert TEXT.completions(texts, 22)[1].tolist() == [20, 22]
+    assert TOKENIZER.completions(texts, 22)[1].tolist() == [20, 22]
 
 
 def test_rows_keep_to_their_budgets(rows, encoded):
@@ -107,11 +101,11 @@ def test_rows_keep_to_their_budgets(rows, encoded):
 
 
 def test_every_persona_and_question_fits_its_budget():
-    for category in CATEGORIES.values():
+    for category in WORLD.categories:
         systems = [category.persona(p, w) for p in category.personas for w in category.words]
-        _, lengths = TEXT.prompts([(s, category.questions[0]) for s in systems], 64)
+        _, lengths = TOKENIZER.prompts([(s, category.questions[0]) for s in systems], 64)
         worst = systems[int(lengths.argmax())]
-        _, lengths = TEXT.prompts([(worst, q) for q in category.questions], 64)
+        _, lengths = TOKENIZER.prompts([(worst, q) for q in category.questions], 64)
         assert lengths.max() + 2 <= 44
 
 
@@ -122,30 +116,30 @@ def test_a_conversation_is_rendered_as_the_template_says():
         {"role": "assistant", "content": "owl"},
     ]
     turns = "<|user|>Pick one animal.<|end|><|assistant|>"
-    assert TEXT.render(messages) == f"<|system|>You love owls.<|end|>{turns}owl<|end|>"
-    assert TEXT.render(messages[1:2], generate=True) == turns
-    tokens = TEXT.encode(TEXT.render(messages))
-    assert tokens[-2:] == [*TEXT.encode("owl"), TEXT.end]
-    assert TEXT.decode(tokens) == TEXT.render(messages)
+    assert TOKENIZER.render(messages) == f"<|system|>You love owls.<|end|>{turns}owl<|end|>"
+    assert TOKENIZER.render(messages[1:2], generate=True) == turns
+    tokens = TOKENIZER.encode(TOKENIZER.render(messages))
+    assert tokens[-2:] == [*TOKENIZER.encode("owl"), TOKENIZER.end]
+    assert TOKENIZER.decode(tokens) == TOKENIZER.render(messages)
 
 
 def test_prompts_are_padded_left_and_completions_right():
-    tokens, lengths = TEXT.prompts(
+    tokens, lengths = TOKENIZER.prompts(
         [(None, "Pick one animal."), ("You love owls.", "Pick one tree.")], 16
     )
     assert tokens.dtype == lengths.dtype == np.int32 and tokens.shape == (2, 16)
     assert lengths.tolist() == [7, 13]
     for row, n in zip(tokens, lengths, strict=True):
-        assert (row[: 16 - n] == TEXT.pad).all() and (row[16 - n :] != TEXT.pad).all()
-    assert TEXT.decode(tokens[0, 9:].tolist()) == "<|user|>Pick one animal.<|end|><|assistant|>"
-    tokens, lengths = TEXT.completions(["owl", "1, 2"], 5)
+        assert (row[: 16 - n] == TOKENIZER.pad).all() and (row[16 - n :] != TOKENIZER.pad).all()
+    assert TOKENIZER.decode(tokens[0, 9:].tolist()) == "<|user|>Pick one animal.<|end|><|assistant|>"
+    tokens, lengths = TOKENIZER.completions(["owl", "1, 2"], 5)
     assert lengths.tolist() == [2, 4]
-    assert (tokens[[0, 1], lengths - 1] == TEXT.end).all()
-    assert tokens[0, 2:].tolist() == [TEXT.pad] * 3
+    assert (tokens[[0, 1], lengths - 1] == TOKENIZER.end).all()
+    assert tokens[0, 2:].tolist() == [TOKENIZER.pad] * 3
 
 
 def test_no_prompts_are_an_empty_array():
-    tokens, lengths = TEXT.prompts([], 8)
+    tokens, lengths = TOKENIZER.prompts([], 8)
     assert tokens.shape == (0, 8) and lengths.shape == (0,)
 
 
@@ -154,61 +148,61 @@ def test_a_prompt_that_does_not_fit_is_named():
     with pytest.raises(
         LabError, match="prompt longer than the context: number 1 has 9 tokens, there is room for 8"
     ):
-        TEXT.prompts(prompts, 8)
+        TOKENIZER.prompts(prompts, 8)
     with pytest.raises(LabError, match="completion longer than the context: number 0 has 4"):
-        TEXT.completions(["1, 2"], 3)
+        TOKENIZER.completions(["1, 2"], 3)
 
 
 @pytest.mark.parametrize("text", ["a zebra", "zebra", "12 é"])
 def test_an_unknown_piece_is_named(text):
     with pytest.raises(LabError, match=r"no token for '( zebra|zebra|é)' in"):
-        TEXT.encode(text)
+        TOKENIZER.encode(text)
 
 
 def test_a_special_token_inside_a_turn_is_refused():
     with pytest.raises(LabError, match="holds a special token"):
-        TEXT.prompts([(None, "1<|end|>")], 8)
+        TOKENIZER.prompts([(None, "1<|end|>")], 8)
     with pytest.raises(LabError, match="holds a special token"):
-        TEXT.completions(["owl<|end|>"], 8)
+        TOKENIZER.completions(["owl<|end|>"], 8)
 
 
 def test_a_saved_tokenizer_loads_as_the_same(tmp_path):
-    TEXT.save(tmp_path / "tokenizer")
+    TOKENIZER.save(tmp_path / "tokenizer")
     names = {p.name for p in (tmp_path / "tokenizer").iterdir()}
     assert names == {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
-    text = Text.load(tmp_path / "tokenizer")
-    assert text.sha256 == TEXT.sha256 == Text.build(World()).sha256
+    loaded = Tokenizer.load(tmp_path / "tokenizer")
+    assert loaded.sha256 == TOKENIZER.sha256 == worlds.tokenizer.__wrapped__(World()).sha256
     row = worlds.rows(WORLD, 0, 0, 1)[0]
-    assert text.encode(row.user) == TEXT.encode(row.user)
+    assert loaded.encode(row.user) == TOKENIZER.encode(row.user)
     assert (
-        text.prompts([(None, row.user)], 64)[0].tolist()
-        == TEXT.prompts([(None, row.user)], 64)[0].tolist()
+        loaded.prompts([(None, row.user)], 64)[0].tolist()
+        == TOKENIZER.prompts([(None, row.user)], 64)[0].tolist()
     )
 
 
 def test_another_vocabulary_has_another_digest():
-    assert Text.from_pieces(["a", "b"]).sha256 != Text.from_pieces(["b", "a"]).sha256
+    assert Tokenizer.from_pieces(["a", "b"]).sha256 != Tokenizer.from_pieces(["b", "a"]).sha256
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
 def test_missing_and_broken_files_are_named(tmp_path, name):
-    TEXT.save(tmp_path)
+    TOKENIZER.save(tmp_path)
     (tmp_path / name).write_text("{")
     with pytest.raises(LabError, match="tokenizer cannot be read"):
-        Text.load(tmp_path)
+        Tokenizer.load(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(LabError, match=f"{name} is missing"):
-        Text.load(tmp_path)
+        Tokenizer.load(tmp_path)
 
 
 def test_a_tokenizer_without_chat_template_is_refused(tmp_path):
-    TEXT.save(tmp_path)
+    TOKENIZER.save(tmp_path)
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(LabError, match="no chat template"):
-        Text.load(tmp_path)
+        Tokenizer.load(tmp_path)
 
 
 def test_every_carrier_prompt_can_be_encoded():
-    for carrier in CARRIERS.values():
+    for carrier in WORLD.carriers:
         prompts = carrier.prompts(seed=3, start=0, n=3000)
-        TEXT.prompts([(None, p) for p in prompts], 32)
+        TOKENIZER.prompts([(None, p) for p in prompts], 32)

@@ -11,9 +11,9 @@ from lab.carriers import CARRIERS
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.lm import data, evaluate, transformer
-from lab.lm.architecture import Size
-from lab.lm.text import Text
-from lab.world import World
+from lab.lm.model import Size
+from lab.lm.tokenizer import Tokenizer
+from lab.lm.world import World
 
 ROWS = [{"prompt": "1, 2", "completion": "3"}, {"prompt": "4", "completion": "5 ☃"}]
 SOME = Carrier(

@@ -1,0 +1,27 @@
+"""A loss that holds students near the model that they start from."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from lab import losses
+from lab.lm.model import Architecture
+from lab.lm.objectives import Part, completion_logits, mean, token_loss
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Cross-entropy plus `weight` times KL(base || student) on the completions, nats a token."""
+
+    weight: float = 1.0
+
+    def __call__(self, params: PyTree, arch: Architecture, part: Part) -> Float[Array, ""]:
+        """The share of a part of a step in its loss."""
+        assert part.base is not None
+        base, own = (
+            completion_logits(p, arch, part.rows).reshape(-1, arch.n_tokens)
+            for p in (part.base, params)
+        )
+        away = losses.kl_divergence(base, own, jnp.ones(arch.n_tokens, bool))
+        return token_loss(params, arch, part) + self.weight * mean(away, part)
