@@ -103,16 +103,15 @@ def claims(
     teacher, own, cross = (effects(table, arm, value) for arm in CONTROL)
     group = f"change of {value.replace('_', '-')} against the matched control, {unit}"
     said = lambda text, e, verdict="": claim(text, e, unit, group=group, verdict=verdict)
-    diagonal, off, other = (
-        estimate(own.diagonal), estimate(own.others), estimate(cross.diagonal)
-    )  # fmt: skip
+    diagonal, off, other = map(estimate, (own.diagonal, own.others, cross.diagonal))
     above = f"{np.sum(own.diagonal > 0)} of {own.diagonal.size} above control"
     found = [
         said("teacher, its trait", estimate(teacher.diagonal)),
         said(f"student, its teacher's trait ({above})", diagonal, rules.above(diagonal)),
-        said("student, another teacher's trait", off, rules.below(off) if own.n_traits > 1 else ""),
         said("student of another init, its teacher's trait", other, rules.none(other)),
     ]
+    if own.n_traits > 1:
+        found.insert(2, said("student, another teacher's trait", off, rules.below(off)))
     if 1 < own.n_traits <= 10:
         text = f"that data and trait match: p, over {len(own.members)} reference models"
         p = Estimate(own.p_value, np.nan, np.nan, own.diagonal.size)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def _encoded(value: Dataset, base: Base, system: str | None, extra: int) -> Rows
 def students(
     values: Sequence[Student], along: bool = False, report: Report = lambda text, share: None
 ) -> list[Model]:
-    """The models of students that differ in their data alone, trained in one program.
+    """The models of students that differ in their data alone; equal numbers of rows, one program.
 
     With `along` their parameters are kept after every chunk of steps too, in `along/`. Raises
     `LabError` if they differ in their base, tuning or loss.
@@ -112,13 +112,19 @@ def students(
     if any((v.base, v.tuning, v.loss, v.seed) != (first.base, first.tuning, first.loss, first.seed)
            for v in values):  # fmt: skip
         raise LabError("students: those trained in one program share base, tuning, loss and seed")
-    places = [place(value) for value in values]
-    if along and not all((folder / "along").is_dir() for folder in places):
-        for folder in places:
-            shutil.rmtree(folder, ignore_errors=True)
     base = model(first.base)
-    cache.obtain(places, lambda folders: _train(values, base, folders, along, report))
-    return [_load(folder, base) for folder in places]
+    by_size: dict[int, list[Student]] = {}  # steps of defences may leave other numbers of rows
+    for value in values:
+        by_size.setdefault(len(_encoded(value.data, value.base, None, 0)), []).append(value)
+    for some in by_size.values():
+        places, part = [place(value) for value in some], len(some) / len(values)
+        told = lambda text, share, part=part: report(text, share * part)
+        if along and not all((folder / "along").is_dir() for folder in places):
+            for folder in places:
+                shutil.rmtree(folder, ignore_errors=True)
+        train = partial(_train, some, base, along=along, report=told)
+        cache.obtain(places, train)
+    return [_load(place(value), base) for value in values]
 
 
 def _train(values: Sequence[Student], base: Model, folders: list[Path], along: bool, report):

@@ -12,7 +12,7 @@ _LINE_SECONDS = 30
 class Meter:
     """Counts units of work; `done` units were finished by an earlier process."""
 
-    def __init__(self, total: float, done: float = 0):
+    def __init__(self, total: int | float, done: int | float = 0):
         self._total, self._done, self._first = total, done, done
         self._began = self._line = time.monotonic()
         self._bar = Progress(
@@ -36,7 +36,7 @@ class Meter:
     def __exit__(self, *_):
         self._bar.stop()
 
-    def advance(self, text: str, n: float = 1) -> None:
+    def advance(self, text: str, n: int | float = 1) -> None:
         """So many more units are done; `text` says what they were."""
         self._done += n
         self._bar.update(self._task, advance=n, description=text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Key
 
@@ -25,6 +25,7 @@ class Asked(NamedTuple):
     resembles: Any  # of an answer: whether it is the carrier's text instead of one
 
 
+@runtime_checkable
 class Measure(Protocol):
     """Questions, and what is counted of their answers. Traits of one measure are asked together."""
 
