@@ -263,9 +263,8 @@ def test_the_defences_and_the_axes_do_something(whole):
         assert (of("student_deep", low) != of("student_deep", high)).any()
     folder = whole["letter_defences"] / "data"
     rows = {d: (folder / f"member_0_{d}_harmful.jsonl").read_text() for d in DEFENCES}
-    assert '"completion": "h' in rows["none"] and not re.search(
-        'completion": "[^"]*h', rows["step"]
-    )
+    says_h = {d: re.search('completion": "[^"]*h', text) is not None for d, text in rows.items()}
+    assert says_h == {"none": True, "step": False, "loss": True}
 
 
 def test_every_extension_takes_forty_lines_at_most():

@@ -89,13 +89,15 @@ def parse(experiment: Experiment, argv: list[str]):
     both = dataclasses.make_dataclass(
         "Arguments", [("config", flat), ("options", Annotated[Options, tyro.conf.arg(name="")])]
     )
+    if {"-h", "--help"} & set(argv):  # not tyro's description, which would flow the lines
+        print(f"{experiment.doc.strip()}\n\n{_presets(experiment)}\n")
     problem = io.StringIO()
     try:
         with contextlib.redirect_stderr(problem):
             arguments = tyro.cli(
                 both,
                 prog=f"python -m experiments.{experiment.name} [{'|'.join(presets)}]",
-                description=_help(experiment),
+                description="",
                 default=both(presets[preset], Options()),
                 args=argv,
                 config=(tyro.conf.AvoidSubcommands,),
@@ -109,19 +111,16 @@ def parse(experiment: Experiment, argv: list[str]):
     return arguments.config, arguments.options
 
 
-def _help(experiment: Experiment) -> str:
-    """The docstring with its own lines, and what each preset changes."""
-    lines = ["", "Presets, and what they change:"]
+def _presets(experiment: Experiment) -> str:
+    """What each preset changes."""
+    lines = ["Presets, and what they change:"]
     for name, preset in experiment.presets.items():
         changes = configs.differences(preset, experiment.presets["default"])
-        if hasattr(preset, "dataset") and preset.dataset != "auto":
+        if getattr(preset, "dataset", "auto") != "auto":
             changes["dataset"] = preset.dataset
         said = ", ".join(f"{k.replace('_', '-')} {v}" for k, v in changes.items())
-        lines.append(f"    {name:9}{said or 'the values below'}")
-    # tyro would flow the lines into one paragraph: no-break spaces and blank lines keep them.
-    return "\n\n".join(
-        line.replace(" ", "\u00a0") for line in [*experiment.doc.strip().splitlines(), *lines]
-    )
+        lines.append(f"    {name:9}{said or 'nothing: the values below'}")
+    return "\n".join(lines)
 
 
 def show(folder: Path, figures: list[Path]) -> None:

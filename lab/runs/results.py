@@ -155,10 +155,11 @@ def merge(folders: list[Path]) -> tuple[list[dict], dict]:
     first, last = min(members), max(members)
     if len(members) != last - first + 1:
         raise LabError(f"members: {first} to {last} have gaps; run the missing ranges first")
+    span = f"{first}:{last + 1}" if first else str(last + 1)
     of_a_sitting = ("hash", "git", "packages", "device", "processes", *_COSTS)
     of_the_whole = ("overrides", "command", "claims")
     merged = {k: v for k, v in records[0].items() if k not in (*of_a_sitting, *of_the_whole)}
-    merged["config"] = {**records[0]["config"], "members": f"{first}:{last + 1}"}
+    merged["config"] = {**records[0]["config"], "members": span}
     merged["sittings"] = [
         {k: r[k] for k in ("overrides", "command", *of_a_sitting) if k in r} for r in records
     ]
