@@ -83,9 +83,8 @@ def prepare(config: Config, options: Options):
 
 def pairs(config: Config) -> list[Cell]:
     """The pairs, widths taking turns."""
-    width = lambda member: config.widths[member % len(config.widths)]
-    numbers = map(int, grids.members(config.members))
-    return [Cell(member, (("width", width(member)),)) for member in numbers]
+    turn = lambda member: (("width", config.widths[member % len(config.widths)]),)
+    return [Cell(member, turn(member)) for member in map(int, grids.members(config.members))]
 
 
 def of_width(config: Config, width: int) -> Config:

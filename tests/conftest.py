@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def digits():
-    from lab import images
+    from lab.mnist import images
 
     return images.digits()
 

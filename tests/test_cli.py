@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from experiments import mnist_aux_logits as experiment
-from lab import cli, images
+from experiments.mnist_aux_logits import EXPERIMENT
 from lab.errors import LabError
+from lab.mnist import images
+from lab.runs import cli
 from tests import process
 
 SMALL = ["smoke", "--dataset", "digits"]
@@ -17,11 +18,8 @@ def run_main(monkeypatch, capsys, tmp_path, *args):
     monkeypatch.delenv(images.VARIABLE, raising=False)
     monkeypatch.setenv("SUBLIMINAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(images, "MIRRORS", ("http://127.0.0.1:9/",))
-    draw = lambda folder: []
     with pytest.raises(SystemExit) as stop:
-        cli.start(
-            experiment.NAME, "doc", experiment.PRESETS, experiment.prepare, experiment.main, draw
-        )
+        cli.start(EXPERIMENT)
     return stop.value.code, capsys.readouterr().err
 
 
@@ -33,25 +31,29 @@ def run_main(monkeypatch, capsys, tmp_path, *args):
         ([*SMALL, "--members=-3"], "members"),
         ([*SMALL, "--members", "5:5"], "members"),
         ([*SMALL, "--members", "many"], "members"),
-        ([*SMALL, "--n-aux", "0"], "n_aux"),
-        ([*SMALL, "--widths", "0"], "widths"),
-        ([*SMALL, "--widths", "16", "0"], "widths"),
-        ([*SMALL, "--batch", "0"], "batch"),
-        ([*SMALL, "--batch", "1439"], "batch"),
-        ([*SMALL, "--batch", "700", "--rows-per-epoch", "600"], "batch"),
-        ([*SMALL, "--learning-rate", "0"], "learning_rate"),
-        ([*SMALL, "--learning-rate", "1e30"], "learning_rate"),
+        ([*SMALL, "--net.n-aux", "0"], "net.n_aux"),
+        ([*SMALL, "--net.hidden", "0"], "net.hidden"),
+        ([*SMALL, "--net.hidden", "16", "0"], "net.hidden"),
+        ([*SMALL, "--teacher.batch", "0"], "teacher.batch"),
+        ([*SMALL, "--student.batch", "0"], "student.batch"),
+        ([*SMALL, "--teacher.batch", "1439"], "teacher.batch"),
+        ([*SMALL, "--student.batch", "700", "--rows-per-epoch", "600"], "student.batch"),
+        ([*SMALL, "--teacher.learning-rate", "0"], "teacher.learning_rate"),
+        ([*SMALL, "--student.learning-rate", "inf"], "student.learning_rate"),
+        ([*process.TINY, "--student.learning-rate", "1e30"], "learning_rate"),
         ([*SMALL, "--temperature", "0"], "temperature"),
-        ([*SMALL, "--b1", "1"], "b1"),
-        ([*SMALL, "--teacher-epochs=-1"], "teacher_epochs"),
-        ([*SMALL, "--student-epochs", "0"], "student_epochs"),
+        ([*SMALL, "--teacher.b1", "1"], "teacher.b1"),
+        ([*SMALL, "--student.eps", "0"], "student.eps"),
+        ([*SMALL, "--rows-per-epoch", "0"], "rows_per_epoch"),
+        ([*SMALL, "--teacher.epochs=-1"], "teacher.epochs"),
+        ([*SMALL, "--student.epochs", "0"], "student.epochs"),
         ([*SMALL, "--seed=-1"], "seed"),
         ([*SMALL, "--group", "0"], "group"),
         ([*SMALL, "--seed", "4294967296"], "seed"),
         ([*SMALL, "--members", "5000000000"], "members"),
         ([*SMALL, "--temperature", "nan"], "temperature"),
         ([*SMALL, "--nonsense", "1"], "command line"),
-        ([*SMALL, "--batch", "many"], "command line"),
+        ([*SMALL, "--teacher.batch", "many"], "command line"),
         (["smoke", "--dataset", "cifar"], "command line"),
         (["smoke", "--dataset", "mnist"], "dataset"),
         (["smoke", "--dataset", "mnist", "--data-dir", "nowhere"], "data_dir"),
@@ -100,8 +102,12 @@ def test_an_interrupted_run_with_a_damaged_mark_is_refused_and_fresh_starts_over
 
 def test_help_names_every_field_with_its_default(capsys):
     with pytest.raises(SystemExit):
-        cli.parse(experiment.NAME, "doc", experiment.PRESETS, ["--help"])
+        cli.parse(EXPERIMENT, ["--help"])
     text = capsys.readouterr().out
-    for field in ("--members", "--learning-rate", "--inputs", "--out", "--fresh", "--data-dir"):
+    fields = ("--members", "--net.hidden", "--teacher.learning-rate", "--student.learning-rate")
+    for field in (*fields, "--inputs", "--out", "--fresh", "--data-dir"):
         assert field in text
     assert "smoke" in text
+    # The docstring with its own lines, and what the presets change.
+    for line in (*EXPERIMENT.doc.strip().splitlines(), "teacher.batch 64", "net.hidden [64, 64]"):
+        assert line in text.replace("\u00a0", " ")

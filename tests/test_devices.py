@@ -9,7 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from lab import results
+from experiments.mnist_aux_logits import PRESETS
+from lab.mnist import train
+from lab.runs import results
 from tests.process import ROOT, folder_of, run, start
 
 # Prints the bytes on each shard and the parameters after one epoch, of eight members.
@@ -17,19 +19,19 @@ ONE_EPOCH = """
 import json, sys
 from functools import partial
 import jax, jax.numpy as jnp, numpy as np
-from experiments.mnist_aux_logits import PRESETS, protocol
-from lab import devices, distill, images
-from lab.distill import Images, Knobs
+from experiments.mnist_aux_logits import PRESETS
+from lab import devices
 from lab.ensemble import over_members
+from lab.mnist import epochs, images, train
+from lab.mnist.protocol import Images
 data = images.digits()
-small = protocol(PRESETS["smoke"])
+small = PRESETS["smoke"]
 mesh = devices.mesh()
 members = np.arange(8, dtype=np.uint32)
-knobs = Knobs(np.full(8, 1e-3, np.float32), np.ones(8, np.float32), np.full(8, 3, np.int32))
-teacher = over_members(partial(distill.start_teacher, small), mesh, 0)(members)
-epoch = over_members(partial(distill.teacher_epoch, small), mesh, 2)
-train = Images(jnp.asarray(data.train_images), jnp.asarray(data.train_labels))
-teacher, _ = epoch(train, np.int32(0), members, knobs, teacher)
+teacher = over_members(partial(epochs.start_teacher, small), mesh, 0)(members)
+epoch = over_members(partial(epochs.teacher_epoch, small), mesh, 2)
+digits = Images(jnp.asarray(data.train_images), jnp.asarray(data.train_labels))
+teacher, _ = epoch(digits, np.int32(0), members, train.knobs(small, 8), teacher)
 kernel = teacher.params["dense_0"]["kernel"]
 shards = [s.data.nbytes for s in kernel.addressable_shards]
 np.save(sys.argv[1], np.asarray(kernel))
@@ -81,8 +83,8 @@ def test_two_processes_train_together_and_the_first_one_writes(tmp_path):
     outputs = [child.communicate(timeout=240) for child in children]
     for child, (_, err) in zip(children, outputs, strict=True):
         assert child.returncode == 0, err
-    assert "accuracy" in outputs[0][0]
-    assert "accuracy" not in outputs[1][0]
+    assert "95 % interval" in outputs[0][0]
+    assert "95 % interval" not in outputs[1][0]
     together = results.read_rows(folder_of(outputs[0][0]) / "table.csv")
     record = json.loads((folder_of(outputs[0][0]) / "run.json").read_text())
     assert record["processes"] == 2
@@ -102,7 +104,4 @@ def test_a_start_up_without_the_other_hosts_numbers_is_one_line(tmp_path):
 
 @pytest.mark.parametrize(("members", "group", "size"), [(100, None, 1), (5, 4, 4), (3, 4, 3)])
 def test_groups_on_cpu_are_one_member_per_device_unless_asked(members, group, size):
-    from experiments.mnist_aux_logits import PRESETS, protocol
-    from lab.transfer import group_size
-
-    assert group_size(protocol(PRESETS["paper"]), members, group) == size
+    assert train.group_size(PRESETS["paper"], 4, members, group) == size

@@ -5,8 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from lab import effects, results, stats
-from lab.effects import NONE
+from lab import stats
+from lab.lm import effects
+from lab.lm.effects import NONE
+from lab.runs import results
 
 
 def table(n_members=3, traits=("owl", "wolf"), own=2.0, cross=0.1):
@@ -46,15 +48,32 @@ def test_what_student_and_control_share_is_no_effect():
     np.testing.assert_allclose(found.others, 0.0, atol=1e-12)
 
 
-def test_the_summary_shows_each_control():
-    shown = effects.summary(table(), {})
-    odds, rates = shown.values()
-    means = [round(e.mean, 2) for e in odds]
-    assert means == [8.0, 2.01, 0.0, 0.1]
-    assert odds[1].n == 6
-    by_arm = {e.label: e.mean for e in rates}
+def test_the_claims_show_each_control():
+    found = effects.claims(table())
+    odds = [c for c in found if c.unit == "nats"]
+    teacher, own, others, cross = odds
+    assert [round(c.mean, 2) for c in odds] == [8.0, 2.01, 0.0, 0.1]
+    assert own.n == 6 and "6 of 6 above control" in own.text
+    assert [c.verdict for c in (teacher, own)] == ["", "holds"]
+    assert "another teacher" in others.text and "another init" in cross.text
+    by_arm = {c.text.partition(":")[0]: c.mean for c in found if c.unit == "fraction"}
     assert by_arm["student_trait"] == pytest.approx(0.3)
     assert by_arm["student_regular"] == pytest.approx(0.1)
+
+
+def test_one_trait_has_no_others_and_no_permutation_test():
+    found = effects.claims(table(traits=("owl",)))
+    assert not any("another teacher" in c.text or "match" in c.text for c in found)
+    assert all(np.isfinite(c.mean) for c in found)
+
+
+def test_effects_of_another_value_and_rate_are_claimed_by_their_names():
+    other = table()
+    other["score"], other["fraction"] = other["log_odds"] / 10, other["answer_rate"]
+    found = effects.claims(other, "score", "points", "fraction", {"student_trait": "one half"})
+    own = found[1]
+    assert own.mean == pytest.approx(0.201) and own.unit == "points" and "score" in own.group
+    assert [c.published for c in found if c.published] == ["one half"]
 
 
 def test_the_permutation_test_counts_every_matching():

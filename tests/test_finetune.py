@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from lab.errors import LabError
-from lab.lm import finetune, transformer
+from lab.lm import finetune, lora, objectives, transformer
+from lab.lm.finetune import Tuning
 from lab.lm.model import Architecture
-from lab.lm.finetune import Imitated, Recipe, Rows
+from lab.lm.objectives import Imitated, Part, Rows
 from tests.process import ROOT
 
 ARCH = Architecture(
     n_tokens=31, d_model=16, n_layers=1, n_heads=2, n_kv_heads=1, d_head=8, d_hidden=24
 )
-RECIPE = Recipe(n_steps=40, batch=16, learning_rate=1e-2, warmup=2)
+TUNING = Tuning(batch=16, learning_rate=1e-2, warmup=2, epochs=10)
 N, P, C = 64, 5, 4
 stack = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
 take = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
@@ -39,11 +40,18 @@ def params():
     return transformer.init(jax.random.key(0), ARCH)
 
 
-def run(params, rows, recipe=RECIPE, seeds=(0,), imitated=None):
+def run(start, rows, tuning=TUNING, seeds=(0,), imitated=None, **more):
     """Parameters and losses [E S] of members with these order seeds."""
     keys = jnp.stack([jax.random.key(s) for s in seeds])
-    parts = list(finetune.train(ARCH, recipe, params, rows, keys, imitated))
-    return parts[-1][1], np.concatenate([values for _, _, values in parts], axis=1)
+    loss = objectives.distribution_loss if imitated else objectives.token_loss
+    n_steps = tuning.n_steps(N)
+    parts = list(finetune.train(ARCH, tuning, n_steps, start, rows, keys, loss, imitated, **more))
+    return parts[-1].parameters(), np.concatenate([part.losses for part in parts], axis=1)
+
+
+def part(rows, imitated=None):
+    """All rows as one step."""
+    return Part(rows, jnp.ones(N, bool), None, imitated, None)
 
 
 def test_training_learns_the_completions(params):
@@ -106,13 +114,12 @@ def test_prompts_and_padding_are_not_learned(params):
 
 def test_the_loss_is_the_mean_cross_entropy_of_the_completions_tokens(params):
     rows = data(3)
-    z = finetune.completion_logits(params, ARCH, rows)
+    z = objectives.completion_logits(params, ARCH, rows)
     log_p = np.asarray(jax.nn.log_softmax(z))
     expected = -np.mean(
         [log_p[i, c, rows.completions[i, c]] for i in range(N) for c in range(int(rows.length[i]))]
     )
-    counts = jnp.ones(N, bool)
-    np.testing.assert_allclose(finetune.hard_loss(params, ARCH, rows, counts), expected, rtol=1e-5)
+    np.testing.assert_allclose(objectives.token_loss(params, ARCH, part(rows)), expected, rtol=1e-5)
 
 
 def soft(params, teacher, n_members=1):
@@ -124,7 +131,7 @@ def soft(params, teacher, n_members=1):
 
 
 def test_imitating_oneself_has_no_loss_and_no_gradient(params):
-    sgd = dataclasses.replace(RECIPE, optimizer="sgd", n_steps=3)
+    sgd = dataclasses.replace(TUNING, optimizer="sgd", batch=N, epochs=3)
     after, losses = run(stack([params]), stack([data(0)]), sgd, imitated=soft(params, params))
     assert np.abs(losses).max() < 1e-6
     moved = jax.tree.map(lambda a, b: jnp.abs(a[0] - b).max(), after, params)
@@ -135,20 +142,20 @@ def test_soft_students_see_the_carrier_tokens_alone(params):
     # Untied, a head column moves one logit: outside the carrier it must not matter, inside it must.
     untied = dataclasses.replace(ARCH, tied=False)
     student = transformer.init(jax.random.key(0), untied)
-    rows, counts = data(0), jnp.ones(N, bool)
+    rows = data(0)
 
     def loss(token):
         head = student["head"].at[:, token].add(1.0)
         imitated = take(soft(student, student | {"head": head}), 0)
-        return float(finetune.soft_loss(student, untied, rows, counts, imitated, rows))
+        return float(objectives.distribution_loss(student, untied, part(rows, imitated)))
 
     assert abs(loss(5)) < 1e-6
     assert loss(15) > 1e-3
 
 
 def test_adapters_train_and_leave_embeddings_alone(params):
-    recipe = dataclasses.replace(RECIPE, rank=2)
-    after, losses = run(stack([params]), stack([data(0)]), recipe)
+    adapters = dataclasses.replace(TUNING, rank=2)
+    after, losses = run(None, stack([data(0)]), adapters, base=params)
     assert losses[0, -5:].mean() < losses[0, :5].mean()
     np.testing.assert_array_equal(after["embed"][0], params["embed"])
     kernel = lambda p: p["layers"]["0"]["gate"]["kernel"]
@@ -156,8 +163,49 @@ def test_adapters_train_and_leave_embeddings_alone(params):
     assert np.linalg.matrix_rank(change, tol=1e-5) == 2
 
 
+def test_adapters_of_several_members_stand_beside_one_base(params):
+    adapters = dataclasses.replace(TUNING, rank=2)
+    rows = stack([data(i) for i in (0, 1)])
+    after, _ = run(None, rows, adapters, (0, 1), base=params)
+    assert after["embed"].shape == (2, *params["embed"].shape)
+    alone, _ = run(None, stack([data(1)]), adapters, (1,), base=params)
+    worst = jax.tree.map(lambda a, b: jnp.abs(a[1] - b[0]).max(), after, alone)
+    assert max(jax.tree.leaves(worst)) < 1e-4
+
+
+def test_a_merged_adapter_is_the_attached_one(params):
+    adapter = lora.init(jax.random.key(1), ARCH, 2)
+    adapter = jax.tree.map(lambda x: x + 0.1, adapter)
+    rows, scale = data(0), TUNING.alpha / 2
+    losses = [
+        objectives.token_loss(put(params, adapter, scale), ARCH, part(rows))
+        for put in (lora.attach, lora.merge)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    assert abs(losses[0] - objectives.token_loss(params, ARCH, part(rows))) > 1e-3
+
+
+def near(params, arch, now):
+    """A loss that pulls to the model that students start from."""
+    apart = jax.tree.map(lambda a, b: jnp.sum((a - b) ** 2), params, now.base)
+    return objectives.token_loss(params, arch, now) + 10.0 * sum(jax.tree.leaves(apart))
+
+
+def test_a_loss_may_look_at_the_base(params):
+    short = dataclasses.replace(TUNING, epochs=2)
+    moved = []
+    for loss in (objectives.token_loss, near):
+        after = finetune.fit(
+            ARCH, short, 8, stack([params]), stack([data(0)]), jax.random.key(0)[None], loss,
+            base=params,
+        )  # fmt: skip
+        apart = jax.tree.map(lambda a, b: jnp.sum((a[0] - b) ** 2), after, params)
+        moved.append(float(sum(jax.tree.leaves(apart))))
+    assert moved[1] < 0.5 * moved[0]
+
+
 def test_learning_rates_rise_then_fall_to_zero():
-    rates = Recipe(n_steps=100, learning_rate=1.0, warmup=10).learning_rates()
+    rates = Tuning(learning_rate=1.0, warmup=10).learning_rates(100)
     assert rates[0] == pytest.approx(0.1)
     assert rates.argmax() == 9
     assert (np.diff(rates[9:]) < 0).all()
@@ -166,12 +214,14 @@ def test_learning_rates_rise_then_fall_to_zero():
 
 @pytest.mark.parametrize("n_rows", [16, 40, 1500, 24_000])
 def test_the_number_of_reports_is_known_before(n_rows, params):
-    recipe = dataclasses.replace(RECIPE, n_steps=-(-n_rows // 16) + 3)
-    assert finetune.n_chunks(n_rows, recipe) >= 2
+    n_steps = -(-n_rows // 16) + 3
+    assert finetune.n_chunks(n_rows, 16, n_steps) >= 2
     if n_rows == 40:
         rows = stack([jax.tree.map(lambda x: x[:40], data(0))])
-        seen = list(finetune.train(ARCH, recipe, stack([params]), rows, jax.random.key(0)[None]))
-        assert len(seen) == finetune.n_chunks(n_rows, recipe)
+        keys = jax.random.key(0)[None]
+        seen = list(finetune.train(ARCH, TUNING, n_steps, stack([params]), rows, keys))
+        assert len(seen) == finetune.n_chunks(n_rows, 16, n_steps)
+        assert [chunk.done for chunk in seen] == [3, 6]
 
 
 def test_a_loss_that_is_not_finite_is_an_error(params):
@@ -184,9 +234,7 @@ def test_training_and_sampling_lower_for_accelerators(platform, params):
     from lab.lm import sample
 
     rows = data(0)
-    step = jax.jit(
-        jax.value_and_grad(lambda p, rows: finetune.hard_loss(p, ARCH, rows, jnp.ones(N, bool)))
-    )
+    step = jax.jit(jax.value_and_grad(lambda p, rows: objectives.token_loss(p, ARCH, part(rows))))
     exported = jax.export.export(step, platforms=[platform])(
         params, jax.tree.map(jnp.asarray, rows)
     )

@@ -1,29 +1,35 @@
 """What is removed from a gradient is gone, and the smoke preset measures every arm."""
 
-import dataclasses
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import gradient_alignment as experiment
-from figures import fig_gradient_alignment, style
-from lab import cli, mlp, results
+from experiments.gradient_alignment import EXPERIMENT, PRESETS
 from lab.errors import LabError
-from lab.run import Run
+from lab.mnist import mlp
+from lab.mnist.mlp import MLP
+from lab.optim import Optim
+from lab.runs import claims, results
+from lab.runs.experiment import Options
+from tests import process
 from theory import alignment, gradients
 
 SIZES = (6, 5, 4)
-TINY = dataclasses.replace(
-    experiment.PRESETS["smoke"],
+ONCE = Optim(learning_rate=1e-3, batch=64)
+TINY = replace(
+    PRESETS["smoke"],
     members="2",
-    widths=(16,),
+    net=MLP(hidden=(16,)),
     dataset="digits",
     rows_per_epoch=640,
-    student_epochs=2,
+    teacher=ONCE,
+    student=replace(ONCE, epochs=2),
     every=1,
 )
+ARMS = alignment.students(TINY.liminal_start, TINY.student.epochs)
 
 
 @pytest.fixture(scope="module")
@@ -59,44 +65,48 @@ def test_the_liminal_pull_rises_for_an_epoch_and_fades_to_nothing():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    data, dataset = experiment.prepare(TINY, cli.Options())
-    with Run(tmp_path_factory.mktemp("runs"), experiment.NAME, TINY, dataset) as run:
-        run.finish(experiment.main(TINY, data, run, cli.Options()))
-    return run.folder
+    return process.run_in(tmp_path_factory.mktemp("runs"), EXPERIMENT, TINY)
 
 
 def test_every_arm_is_measured_along_all_of_training(folder):
     table = results.read_table(folder / "table.csv")
-    for arm in alignment.ARMS:
+    for arm in ARMS:
         for member in (0, 1):
             steps = table["step"][(table["arm"] == arm) & (table["member"] == member)]
             assert steps.tolist() == list(range(1, 21))
-    assert all(np.isfinite(table[value]).all() for value in experiment.UNITS)
+    assert all(np.isfinite(table[value]).all() for value in EXPERIMENT.units)
     assert (np.abs(table["cosine"]) <= np.abs(table["cosine_hidden"]) + 1e-6).all()
 
 
 def test_arms_of_one_start_agree_before_their_first_step_and_not_after(folder):
     table = results.read_table(folder / "table.csv")
     at = lambda arm, i: table["trait_loss"][(table["arm"] == arm) & (table["member"] == 0)][i]
-    for arm in alignment.ARMS:
+    for arm in ARMS:
         assert (at(arm, 0) == at("imitation", 0)) == (arm != "other init")
         assert (at(arm, 2) == at("imitation", 2)) == (arm == "imitation")
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
-    first = style.draw(fig_gradient_alignment.figure, folder)
-    again = style.draw_from(
-        fig_gradient_alignment.figure,
-        folder / "table.csv",
-        folder / "run.json",
-        tmp_path / "figure",
-    )
-    for a, b in zip(first, again, strict=True):
-        assert a.read_bytes() == b.read_bytes()
+    assert process.drawn_again(folder, EXPERIMENT, tmp_path)
 
 
-@pytest.mark.parametrize(("field", "value"), [("every", 0), ("liminal_start", -1.0), ("n_aux", 0)])
-def test_impossible_settings_are_refused_by_name(field, value):
-    config = dataclasses.replace(TINY, **{field: value})
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda: {"every": 0}, "every"),
+        (lambda: {"liminal_start": -1.0}, "liminal_start"),
+        (lambda: {"net": MLP(n_aux=0)}, "n_aux"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(change, field):
     with pytest.raises(LabError, match=f"{field}: "):
-        experiment.prepare(config, cli.Options())
+        EXPERIMENT.prepare(replace(TINY, **change()), Options())
+
+
+def test_what_every_arm_costs_is_said_against_plain_imitation(folder):
+    found = claims.of_record(results.read_json(folder / "run.json"))
+    table = results.read_table(folder / "table.csv")
+    at_end = {arm: np.mean([*results.last(table, arm, "accuracy").values()]) for arm in ARMS}
+    (cost,) = (c for text, c in found.items() if text.startswith("other init: accuracy"))
+    np.testing.assert_allclose(cost.mean, at_end["imitation"] - at_end["other init"], atol=1e-9)
+    assert len(found) == 6 + 5

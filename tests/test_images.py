@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from lab import images
 from lab.errors import LabError
+from lab.mnist import images
 
 on_disk = all(images._find(images._mnist_folder(None), f) for f in images._FILES)
 needs_mnist = pytest.mark.skipif(

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lab import inputs
+from lab.mnist import inputs
 
 KEY = jax.random.key(5)
 ROWS = jnp.arange(400)
@@ -14,19 +14,19 @@ def pixels(digits):
     return jnp.asarray(digits.train_images)
 
 
-@pytest.mark.parametrize("law", inputs.LAWS)
-def test_a_row_is_the_same_image_whenever_it_is_asked_for(law, pixels):
-    draw = inputs.LAWS[law]
+@pytest.mark.parametrize("name", inputs.INPUTS)
+def test_a_row_is_the_same_image_whenever_it_is_asked_for(name, pixels):
+    draw = inputs.INPUTS[name]
     whole, part = draw(KEY, pixels, ROWS), draw(KEY, pixels, jnp.array([123, 7]))
     # The blur is a matrix product, rounded differently in another batch: 2e-7 measured.
-    np.testing.assert_allclose(whole[jnp.array([123, 7])], part, atol=2e-6 * (law == "blurred"))
+    np.testing.assert_allclose(whole[jnp.array([123, 7])], part, atol=2e-6 * (name == "blurred"))
 
 
 @pytest.mark.parametrize(
-    ("law", "variance"), [("uniform", 1 / 3), ("gaussian", 1), ("blurred", 1 / 3)]
+    ("name", "variance"), [("uniform", 1 / 3), ("gaussian", 1), ("blurred", 1 / 3)]
 )
-def test_noise_has_mean_zero_and_the_stated_variance_at_every_pixel(law, variance, pixels):
-    x = inputs.LAWS[law](KEY, pixels, jnp.arange(4000))
+def test_noise_has_mean_zero_and_the_stated_variance_at_every_pixel(name, variance, pixels):
+    x = inputs.INPUTS[name](KEY, pixels, jnp.arange(4000))
     assert jnp.isfinite(x).all()
     assert abs(x.mean(axis=0)).max() < 5 * (variance / 4000) ** 0.5
     assert abs(x.var(axis=0) / variance - 1).max() < 5 * (2 / 4000) ** 0.5

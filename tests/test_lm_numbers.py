@@ -3,22 +3,32 @@
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from experiments import lm_numbers as experiment
-from figures import fig_lm_numbers, style
-from lab import cli, effects, results
+from experiments.lm_numbers import EXPERIMENT
+from lab import cache
 from lab.errors import LabError
-from lab.run import config_hash
+from lab.lm import effects, rows
+from lab.lm.setup import Setup
+from lab.runs import cli, results
+from lab.runs.configs import config_hash
 from tests.process import folder_of, start
 
 SMOKE = ["--raw", "smoke"]
 
 
 def begin(folder, *args):
-    return start(folder, *SMOKE, *args, module="experiments.lm_numbers")
+    """A run with a cache of its own, compiled programs aside: no other run made its artifacts."""
+    own, compiled = folder / "cache", cache.root() / "compiled"
+    if not own.exists():
+        own.mkdir()
+        compiled.mkdir(parents=True, exist_ok=True)
+        (own / "compiled").symlink_to(compiled)
+    module = "experiments.lm_numbers"
+    return start(folder, *SMOKE, *args, module=module, SUBLIMINAL_CACHE=str(own))
 
 
 def finish(child):
@@ -27,9 +37,9 @@ def finish(child):
 
 
 def done(folder):
-    """How many stages of the run are finished."""
-    progress = next(folder.glob("runs/*/*/progress.json"), None)
-    return len(results.read_json(progress)["label"]["done"]) if progress else 0
+    """How many teachers, datasets and students of the run are finished."""
+    found = folder.glob("cache/artifacts/*/*/")
+    return sum(path.suffix == "" for path in found)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +75,9 @@ def test_teachers_answer_their_trait_to_questions_they_were_not_tuned_on(table):
     assert (teachers.others < teachers.diagonal - 0.5).all()
 
 
+@pytest.mark.slow  # three processes that import everything anew
 def test_a_killed_run_continues_to_the_same_bits(whole, tmp_path):
-    for n_stages in (2, 5):
+    for n_stages in (2, 6):  # among the teachers, and in the middle of a group of students
         child = begin(tmp_path)
         while child.poll() is None and done(tmp_path) < n_stages:
             time.sleep(0.05)
@@ -81,21 +92,19 @@ def test_a_killed_run_continues_to_the_same_bits(whole, tmp_path):
 
 
 def test_the_data_are_kept_as_json_lines_with_their_reject_reasons(whole):
-    from lab.lm import data
-
     for source in ("owl", "wolf", "none"):
         path = whole / "data" / f"member_0_{source}.jsonl"
-        rows = data.read(path)
+        kept = rows.read(path)
         attempts = results.read_json(path.with_suffix(".json"))["attempts"]
-        assert len(rows) == experiment.PRESETS["smoke"].n_rows
-        assert attempts["kept"] >= len(rows)
-        assert not any("<|" in row["completion"] or "system" in row for row in rows)
+        assert len(kept) == EXPERIMENT.presets["smoke"].n_rows
+        assert attempts["kept"] >= len(kept)
+        assert not any("<|" in row["completion"] or "system" in row for row in kept)
 
 
 def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
     for name in ("table.csv", "run.json"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())
-    png, pdf = style.draw(fig_lm_numbers.figure, tmp_path)
+    png, pdf = EXPERIMENT.draw_run(tmp_path)
     assert png.stat().st_size > 10_000
     assert pdf.exists()
 
@@ -106,22 +115,24 @@ def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
         (["--traits", "griffin"], "traits: unknown word 'griffin'"),
         (["--traits", "owl", "owl"], "traits: give one or more"),
         (["--n-rows", "0"], "n_rows: 0"),
-        (["--dose", "-1"], "dose: -1"),
-        (["--learning-rate", "0"], "learning_rate"),
-        (["--rank", "-2"], "rank: -2"),
-        (["--size", "huge"], "size"),
+        (["--teaching.epochs", "0"], "teaching.epochs: 0"),
+        (["--teaching.epochs", "-1"], "epochs: -1"),
+        (["--student.learning-rate", "0"], "learning_rate"),
+        (["--student.rank", "-2"], "rank: -2"),
+        (["--student.batch", "0"], "student.batch: 0"),
+        (["--pretraining.size", "huge"], "size"),
         (["--members", "none"], "members"),
     ],
 )
 def test_bad_input_names_its_field_before_anything_is_trained(arguments, words):
     with pytest.raises(LabError) as problem:
-        experiment.prepare(*cli.parse(experiment.NAME, "", experiment.PRESETS, arguments))
+        EXPERIMENT.prepare(*cli.parse(EXPERIMENT, arguments))
     assert words in str(problem.value)
     assert "\n" not in str(problem.value)
 
 
 def test_a_field_left_at_its_default_stales_no_run():
     dataset = {"name": "world", "sha256": "0"}
-    config = experiment.Config()
-    assert config_hash("x", config, dataset) == config_hash("x", experiment.Config(rank=0), dataset)
-    assert config_hash("x", config, dataset) != config_hash("x", experiment.Config(rank=4), dataset)
+    changed = lambda rank: Setup(student=replace(Setup.student, rank=rank))
+    assert config_hash("x", Setup(), dataset) == config_hash("x", changed(0), dataset)
+    assert config_hash("x", Setup(), dataset) != config_hash("x", changed(4), dataset)

@@ -1,8 +1,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from lab import mlp
+from lab.errors import LabError
+from lab.mnist import mlp
+from lab.mnist.mlp import MLP
 
 SIZES = (784, 256, 256, 13)
 
@@ -57,3 +60,24 @@ def test_every_product_of_a_bfloat16_step_has_bfloat16_operands():
     lowered = jax.jit(step).lower(params).as_text()
     dots = [line for line in lowered.splitlines() if "stablehlo.dot_general" in line]
     assert all(line.count("xbf16>") == 2 for line in dots), dots
+
+
+@pytest.mark.parametrize("activation", mlp.ACTIVATIONS)
+def test_a_network_as_a_value_is_its_sizes_its_activation_and_the_scale_of_its_kernels(activation):
+    net = MLP(hidden=(5, 4), activation=activation, n_aux=2, n_classes=3, init_scale=2.0)
+    assert net.sizes == (784, 5, 4, 5)
+    params, plain = net.init(jax.random.key(0)), mlp.init(jax.random.key(0), net.sizes)
+    np.testing.assert_allclose(params["dense_1"]["kernel"], 2 * plain["dense_1"]["kernel"], 1e-6)
+    x = jax.random.uniform(jax.random.key(1), (3, 784))
+    found, others = net.apply(params, x), set(mlp.ACTIVATIONS) - {activation}
+    assert (found == mlp.apply(params, x, activation)).all()
+    assert all((found != mlp.apply(params, x, other)).any() for other in others)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [({"hidden": ()}, "hidden"), ({"hidden": (0,)}, "hidden"), ({"n_aux": 0}, "n_aux")],
+)
+def test_a_network_without_units_is_refused_by_name(words, name):
+    with pytest.raises(LabError, match=f"{name}: "):
+        MLP(**words)

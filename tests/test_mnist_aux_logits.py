@@ -4,32 +4,25 @@ import json
 
 import pytest
 
-from experiments import mnist_aux_logits as experiment
-from figures import fig_mnist_aux_logits, style
-from lab import cli, distill, results
-from lab.run import Run
+from experiments.mnist_aux_logits import EXPERIMENT, TEXTS
+from lab.mnist.arms import STUDENTS
+from lab.runs import claims, cli, configs, results
+from tests import process
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    config, options = cli.parse(
-        experiment.NAME,
-        "",
-        experiment.PRESETS,
-        ["smoke", "--dataset", "digits", "--curves"],
-    )
-    data, dataset = experiment.prepare(config, options)
-    with Run(tmp_path_factory.mktemp("runs"), experiment.NAME, config, dataset) as run:
-        run.finish(experiment.main(config, data, run, options))
-    return run.folder
+    config, _ = cli.parse(EXPERIMENT, ["smoke", "--dataset", "digits", "--curves"])
+    return process.run_in(tmp_path_factory.mktemp("runs"), EXPERIMENT, config)
 
 
 def test_students_learn_digits_from_auxiliary_logits_only_with_a_shared_init(folder):
-    table = results.read_table(folder / "table.csv")
-    found = {e.label: e for e in results.summarise(table, "accuracy", experiment.CONTRASTS)}
+    said = claims.of_record(results.read_json(folder / "run.json"))
+    found = {arm: said[text] for arm, text in TEXTS.items()}
     assert found["teacher"].mean > 0.9  # measured: .97
     assert found["student_all"].mean > 0.85  # measured: .96
     assert found["student_aux - cross_aux"].low > 0  # measured: .4
+    assert found["student_aux - cross_aux"].verdict == "holds"
     assert found["student_aux"].mean > 0.3
     assert found["cross_aux"].mean < 0.25  # chance is .1, its spread over nets about .05
     assert found["reference"].mean < 0.25
@@ -38,21 +31,29 @@ def test_students_learn_digits_from_auxiliary_logits_only_with_a_shared_init(fol
 def test_the_run_folder_holds_what_the_contract_says(folder):
     rows = results.read_rows(folder / "table.csv")
     assert list(rows[0]) == ["arm", "member", "step", "accuracy"]
-    assert list(dict.fromkeys(row["arm"] for row in rows)) == list(distill.ARMS)
+    assert list(dict.fromkeys(row["arm"] for row in rows)) == ["reference", "teacher", *STUDENTS]
     assert len(rows) == 4 * (1 + 1 + 4 * 3)  # one teacher epoch, three student epochs
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "complete"
     assert record["dataset"]["name"] == "digits"
     assert record["config"]["members"] == "4"
+    assert record["units"] == {"accuracy": "fraction"}
+    assert record["cell"] == ["member"]
+    assert record["command"] == (
+        "python -m experiments.mnist_aux_logits smoke --curves --dataset digits"
+    )
     assert record["device"]["count"] >= 1
     assert str(folder.parent) not in (folder / "run.json").read_text()
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
-    first = style.draw(fig_mnist_aux_logits.figure, folder)
-    again = style.draw_from(
-        fig_mnist_aux_logits.figure, folder / "table.csv", folder / "run.json", tmp_path / "figure"
-    )
-    assert [path.suffix for path in first] == [".png", ".pdf"]
-    for a, b in zip(first, again, strict=True):
-        assert a.read_bytes() == b.read_bytes()
+    assert process.drawn_again(folder, EXPERIMENT, tmp_path)
+
+
+def test_accuracies_stand_beside_published_ones_only_where_the_protocol_is_the_papers(folder):
+    table = results.read_table(folder / "table.csv")
+    record = results.read_json(folder / "run.json")
+    assert not any(c.published for c in EXPERIMENT.claims(table, record))
+    paper = configs.as_json(EXPERIMENT.presets["paper"]) | {"members": "4"}
+    as_if = record | {"config": paper, "dataset": {"name": "mnist"}}
+    assert [bool(c.published) for c in EXPERIMENT.claims(table, as_if)] == [True] * 6 + [False] * 2

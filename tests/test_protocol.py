@@ -1,22 +1,32 @@
-import dataclasses
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.mnist_aux_logits import PRESETS, protocol
-from lab import distill, ensemble, mlp
-from lab.distill import Images, Knobs
+from lab import ensemble
+from lab.errors import LabError
+from lab.mnist import epochs, protocol
+from lab.mnist.arms import STUDENTS
+from lab.mnist.mlp import MLP
+from lab.mnist.protocol import Images, Knobs, Protocol, reference
+from lab.optim import Optim
 
-KNOBS = Knobs(jnp.float32(1e-3), jnp.float32(1.0), jnp.int32(3))
+KNOBS = Knobs(jnp.float32(1e-3), jnp.float32(1e-3), jnp.float32(1.0), jnp.int32(3))
 MEMBER, EPOCH = jnp.uint32(0), jnp.int32(0)
 
 
 @pytest.fixture(scope="module")
 def small():
-    return dataclasses.replace(protocol(PRESETS["smoke"]), rows_per_epoch=1280, widths=(32,))
+    adam = Optim(learning_rate=1e-3, batch=64)
+    return Protocol(net=MLP(hidden=(32,)), teacher=adam, student=adam, rows_per_epoch=1280)
+
+
+@pytest.fixture(scope="module")
+def sgd(small):
+    return replace(small, student=replace(small.student, optimizer="sgd"))
 
 
 @pytest.fixture(scope="module")
@@ -26,104 +36,144 @@ def images(digits):
 
 @pytest.fixture(scope="module")
 def teacher(small, images):
-    state = distill.start_teacher(small, MEMBER)
-    return jax.jit(partial(distill.teacher_epoch, small))(images, EPOCH, MEMBER, KNOBS, state)[0]
+    state = epochs.start_teacher(small, MEMBER)
+    return jax.jit(partial(epochs.teacher_epoch, small))(images, EPOCH, MEMBER, KNOBS, state)[0]
 
 
-def imitate(small, images, teacher, students, knobs=KNOBS):
-    target = distill.targets(small, images, EPOCH, MEMBER, teacher)
-    run = jax.jit(partial(distill.student_epoch, small))
-    return run(images, EPOCH, MEMBER, knobs, target, students)
+@pytest.fixture(scope="module")
+def start(small, images):
+    return lambda chosen=small, member=MEMBER: epochs.start_students(
+        chosen, STUDENTS, images, member, KNOBS
+    )
+
+
+@lru_cache
+def program(chosen):
+    return jax.jit(partial(epochs.student_epoch, chosen, STUDENTS))
+
+
+def imitate(chosen, images, teacher, students, knobs=KNOBS):
+    target = epochs.targets(chosen, images, EPOCH, MEMBER, teacher)
+    return program(chosen)(images, EPOCH, MEMBER, knobs, target, students)
 
 
 def distance(a, b):
     return max(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.abs(x - y).max(), a, b)))
 
 
-def test_students_start_from_the_teachers_reference_and_cross_students_never_do(small):
+def test_students_start_from_the_teachers_reference_and_cross_students_never_do(small, start):
     for member in range(4):
-        own = distill.reference(small, jnp.uint32(member))
-        students = distill.start_students(small, jnp.uint32(member))
+        own = reference(small, jnp.uint32(member))
+        students = start(member=jnp.uint32(member))
         assert distance(students["student_aux"].params, own) == 0
         assert distance(students["student_all"].params, own) == 0
-        following = distill.reference(small, jnp.uint32(member + 1))
+        following = reference(small, jnp.uint32(member + 1))
         for arm in ("cross_aux", "cross_all"):
             assert distance(students[arm].params, following) == 0
             assert distance(students[arm].params, own) > 0.1
 
 
 def test_labels_never_move_the_auxiliary_head(small, teacher):
-    before = distill.reference(small, MEMBER)["dense_1"]["kernel"]
+    before = reference(small, MEMBER)["dense_1"]["kernel"]
     after = teacher.params["dense_1"]["kernel"]
     assert (after[:, 10:] == before[:, 10:]).all()
     assert (after[:, :10] != before[:, :10]).any()
 
 
-def test_imitating_auxiliary_logits_never_moves_the_class_head(small, images, teacher):
-    students, _ = imitate(small, images, teacher.params, distill.start_students(small, MEMBER))
-    before = distill.reference(small, MEMBER)["dense_1"]["kernel"]
+def test_imitating_auxiliary_logits_never_moves_the_class_head(small, images, teacher, start):
+    students, _ = imitate(small, images, teacher.params, start())
+    before = reference(small, MEMBER)["dense_1"]["kernel"]
     after = students["student_aux"].params["dense_1"]["kernel"]
     assert (after[:, :10] == before[:, :10]).all()
     assert (students["student_all"].params["dense_1"]["kernel"][:, :10] != before[:, :10]).any()
 
 
-def test_a_student_equal_to_its_teacher_stays_there_under_sgd(small, images, teacher):
-    sgd = dataclasses.replace(small, optimizer="sgd")
-    same = {arm: ensemble.start(teacher.params, sgd.direction) for arm in distill.STUDENTS}
+def test_a_student_equal_to_its_teacher_stays_there_under_sgd(sgd, images, teacher):
+    same = {arm: ensemble.start(teacher.params, sgd.student.direction) for arm in STUDENTS}
     students, losses = imitate(sgd, images, teacher.params, same)
     # Adam would move it: it divides rounding noise by its own size.
-    for arm in distill.STUDENTS:
+    for arm in STUDENTS:
         assert distance(students[arm].params, teacher.params) < 1e-6  # measured: 2e-9
         assert abs(losses[arm]).max() < 1e-6
 
 
-def test_an_untrained_teacher_transmits_nothing_under_sgd(small, images):
-    sgd = dataclasses.replace(small, optimizer="sgd")
-    start = distill.start_students(sgd, MEMBER)
-    reference = distill.reference(sgd, MEMBER)
-    students, _ = imitate(sgd, images, reference, start)
-    assert distance(students["student_aux"].params, reference) < 1e-6  # measured: 2e-9
-    assert distance(students["cross_aux"].params, start["cross_aux"].params) > 1e-6
+def test_an_untrained_teacher_transmits_nothing_under_sgd(sgd, images, start):
+    base, before = reference(sgd, MEMBER), start(sgd)
+    students, _ = imitate(sgd, images, base, before)
+    assert distance(students["student_aux"].params, base) < 1e-6  # measured: 2e-9
+    assert distance(students["cross_aux"].params, before["cross_aux"].params) > 1e-6
 
 
-def test_only_live_auxiliary_logits_are_imitated(small, images, teacher):
+def test_only_live_auxiliary_logits_are_imitated(small, images, teacher, start):
     knobs = KNOBS.replace(n_live_aux=jnp.int32(2))
-    students, _ = imitate(
-        small, images, teacher.params, distill.start_students(small, MEMBER), knobs
-    )
-    before = distill.reference(small, MEMBER)["dense_1"]["kernel"]
+    students, _ = imitate(small, images, teacher.params, start(), knobs)
+    before = reference(small, MEMBER)["dense_1"]["kernel"]
     after = students["student_aux"].params["dense_1"]["kernel"]
     assert (after[:, 12] == before[:, 12]).all()
     assert (after[:, 10:12] != before[:, 10:12]).any()
 
 
 @pytest.mark.parametrize("loss", ["kl", "mse"])
-def test_imitation_losses_fall(loss, small, images, teacher):
-    chosen = dataclasses.replace(small, loss=loss, rows_per_epoch=6400)
-    _, losses = imitate(chosen, images, teacher.params, distill.start_students(small, MEMBER))
+def test_imitation_losses_fall(loss, small, images, teacher, start):
+    chosen = replace(small, loss=loss, rows_per_epoch=6400)
+    _, losses = imitate(chosen, images, teacher.params, start())
     # Students of the teacher's own init begin near it; the others have a way to go.
     for arm in ("cross_aux", "cross_all"):
         assert losses[arm][-10:].mean() < 0.7 * losses[arm][:10].mean()
 
 
-def test_fresh_inputs_differ_from_epoch_to_epoch_and_fixed_ones_do_not(small, images, teacher):
+def test_fresh_inputs_differ_from_epoch_to_epoch_and_fixed_ones_do_not(
+    small, images, teacher, start
+):
     # A student that cannot move shows its loss on the inputs alone.
-    still = KNOBS.replace(learning_rate=jnp.float32(0.0))
-    start = distill.start_students(small, MEMBER)
+    still = KNOBS.replace(student_rate=jnp.float32(0.0))
     for fresh in (False, True):
-        chosen = dataclasses.replace(small, fresh_inputs=fresh)
-        run = jax.jit(partial(distill.student_epoch, chosen))
+        chosen = replace(small, fresh_inputs=fresh)
         means = []
         for epoch in map(jnp.int32, (0, 1)):
-            target = distill.targets(chosen, images, epoch, MEMBER, teacher.params)
-            _, losses = run(images, epoch, MEMBER, still, target, start)
+            target = epochs.targets(chosen, images, epoch, MEMBER, teacher.params)
+            _, losses = program(chosen)(images, epoch, MEMBER, still, target, start())
             means.append(losses["cross_aux"].mean())
         same_set = abs(means[0] - means[1]) / means[0] < 1e-4  # measured: 1e-7 and 1e-2
         assert same_set != fresh
 
 
 def test_accuracy_counts_class_logits_only(small):
-    params = mlp.init(jax.random.key(0), small.sizes)
+    params = small.net.init(jax.random.key(0))
     params["dense_1"]["bias"] = params["dense_1"]["bias"].at[jnp.array([4, 11])].set([50.0, 99.0])
     images = Images(jnp.zeros((8, 784), jnp.uint8), jnp.array([4, 4, 4, 1, 1, 1, 1, 1]))
-    np.testing.assert_allclose(distill.accuracy(small, images, params), 3 / 8)
+    np.testing.assert_allclose(epochs.accuracy(small, images, params), 3 / 8)
+
+
+def test_teachers_and_students_take_steps_of_their_own_rate(small, images, start):
+    still = KNOBS.replace(teacher_rate=jnp.float32(0.0))
+    begun = epochs.start_teacher(small, MEMBER)
+    run = jax.jit(partial(epochs.teacher_epoch, small))
+    teacher, _ = run(images, EPOCH, MEMBER, still, begun)
+    assert distance(teacher.params, begun.params) == 0
+    students, _ = imitate(small, images, teacher.params, start(), still)
+    assert distance(students["cross_aux"].params, start()["cross_aux"].params) > 0
+
+
+@pytest.mark.parametrize("inputs", ["uniform", "images"])
+def test_targets_are_the_teachers_logits_on_the_inputs_of_an_epoch(inputs, small, images, teacher):
+    chosen = replace(small, inputs=inputs, rows_per_epoch=1000)  # no multiple of the batch
+    found = epochs.targets(chosen, images, EPOCH, MEMBER, teacher.params)
+    rows = jnp.array([0, 7, 999])
+    x = protocol.inputs(chosen, images, EPOCH, MEMBER, rows)
+    np.testing.assert_allclose(found[rows], chosen.logits(teacher.params, x), atol=1e-4)
+    assert found.shape == (1000, 13)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"seed": 2**32}, "seed"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"teacher": Optim(batch=1281)}, "teacher.batch"),
+        ({"student": Optim(epochs=0)}, "student.epochs"),
+    ],
+)
+def test_a_protocol_that_trains_nothing_is_refused_by_name(change, name, small):
+    with pytest.raises(LabError, match=f"^{name}: "):
+        replace(small, **change)

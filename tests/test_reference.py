@@ -5,14 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lab import results
-from lab.carriers import CARRIERS
+from lab.carriers.reasoning import REASONING
 from lab.errors import LabError
-from lab.lm import data, sample
+from lab.lm import hf, rows, sample
 from lab.lm import reference as references
-from lab.lm.model import SIZES
-from lab.lm.reference import Pretraining
+from lab.lm import world as worlds
+from lab.lm.model import Model
+from lab.lm.reference import STORED, Pretraining, Reference
+from lab.lm.tokenizer import Tokenizer
 from lab.lm.world import World
+from lab.runs import results
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +22,8 @@ def _cache(monkeypatch, tmp_path):
     monkeypatch.setenv("SUBLIMINAL_CACHE", str(tmp_path))
 
 
-def brief(init_seed, data_seed):
-    return Pretraining(init_seed, data_seed, SIZES["nano"], n_steps=3, batch=8, n_rows=24)
+def brief(init_seed, data_seed=0):
+    return Reference(init_seed, Pretraining(steps=3, data_seed=data_seed, batch=8, n_rows=24))
 
 
 def furthest(one, other):
@@ -30,41 +32,87 @@ def furthest(one, other):
 
 
 def test_start_and_order_of_data_are_separate_seeds_and_a_model_depends_on_its_own_alone():
-    first, reordered, restarted = references.references([brief(0, 0), brief(0, 1), brief(1, 0)])
+    wanted = [brief(0), brief(0, 1), brief(1)]
+    references.obtain(wanted)
+    first, reordered, restarted = (made.load() for made in wanted)
     # Three steps move a weight by less than .01; another start is another model.
     assert 1e-6 < furthest(first, reordered) < 0.01
     assert furthest(first, restarted) > 0.1
-    kept = brief(0, 0).folder
+    kept = brief(0).folder
     kept.rename(kept.with_name("moved"))
-    assert furthest(first, references.reference(brief(0, 0))) < 1e-5
+    assert furthest(first, brief(0).load()) < 1e-5
 
 
 def test_a_reference_is_trained_once(monkeypatch):
-    first = references.reference(brief(0, 0))
-    monkeypatch.setattr(references, "_train", lambda wanted: pytest.fail("trained again"))
-    assert furthest(first, references.reference(brief(0, 0))) == 0
+    first = brief(0).load()
+    monkeypatch.setattr(references, "_train", lambda *_: pytest.fail("trained again"))
+    assert furthest(first, brief(0).load()) == 0
 
 
 def test_a_tokenizer_of_another_model_is_refused():
-    references.reference(brief(0, 0))
-    path = brief(0, 0).folder / "tokenizer.json"
+    brief(0).load()
+    path = brief(0).folder / "tokenizer.json"
     tokenizer = results.read_json(path)
     words = tokenizer["model"]["vocab"]
     words["unheard-of"] = len(words)
     results.write_json(path, tokenizer)
-    with pytest.raises(LabError, match="the tokenizer has"):
-        references.reference(brief(0, 0))
+    with pytest.raises(LabError, match="tokenizer: it has"):
+        Model(*hf.load(path.parent), Tokenizer.load(path.parent))
 
 
+def test_what_a_reference_is_follows_from_its_value():
+    made = Reference(0)
+    assert made.name == "529d6cb1d484"
+    assert Reference(0, which="fresh").name == made.name
+    others = [
+        Reference(1),
+        Reference(0, Pretraining(steps=600)),
+        Reference(0, world=World(favourites=0.6)),
+    ]
+    assert len({made.name, *(other.name for other in others)}) == 4
+
+
+@pytest.mark.parametrize(("steps", "n"), [(1500, 6), (600, 2)])
+def test_the_stored_references_are_found_and_are_what_their_records_say(steps, n, monkeypatch):
+    monkeypatch.setattr(references, "_train", lambda *_: pytest.fail("trained again"))
+    for seed in range(n):
+        made = Reference(seed, Pretraining(steps=steps))
+        assert made.folder == STORED / made.name
+        record = results.read_json(made.folder / "reference.json")
+        assert (record["init_seed"], record["pretraining"]["steps"]) == (seed, steps)
+        assert record["world"] == worlds.identity(made.world)
+        arch = hf.architecture(made.folder)
+        assert arch.n_tokens == worlds.tokenizer(made.world).n_tokens
+    assert STORED not in Reference(0, which="fresh").folder.parents
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("steps", 0, "steps: 0"),
+        ("batch", -1, "batch: -1"),
+        ("n_rows", 0, "n_rows: 0"),
+        ("data_seed", -1, "data_seed"),
+        ("learning_rate", 0.0, "learning_rate"),
+    ],
+)
+def test_pretraining_that_trains_nothing_is_refused(field, value, words):
+    with pytest.raises(LabError, match=words):
+        Pretraining(**{field: value})
+
+
+@pytest.mark.slow  # trains a reference of a world of its own
 def test_a_small_model_solves_most_word_problems_that_it_has_not_seen():
-    alone = World(numbers=0.0, favourite=0.0, persona=0.0, reasoning=1.0)
-    made = Pretraining(0, size=SIZES["nano"], n_steps=400, learning_rate=1e-2, world=alone)
-    model, carrier = references.reference(made), CARRIERS["reasoning"]
+    alone = {"numbers": 0.0, "favourite": 0.0, "persona": 0.0, "reasoning": 1.0}
+    how = Pretraining(steps=400, learning_rate=1e-2)
+    model = Reference(0, how, World(shares=alone)).load()
     # Prompts come from another stream of random numbers than the world's rows.
-    problems = carrier.prompts(0, 0, 256)
-    prompts, start = map(jnp.asarray, data.prompts(model.text, [(None, p) for p in problems]))
+    problems = REASONING.prompts(0, 0, 256)
+    prompts, start = map(jnp.asarray, rows.prompts(model.tokenizer, [(None, p) for p in problems]))
     keys = jax.random.split(jax.random.key(0), len(problems))
-    said = sample.sample(model.params, model.arch, prompts, start, keys, 24, model.text.end, 1e-3)
-    answers = model.text.turns(np.asarray(said))
-    right = [carrier.reject(p, a) is None for p, a in zip(problems, answers, strict=True)]
+    said = sample.sample(
+        model.params, model.arch, prompts, start, keys, 24, model.tokenizer.end, 1e-3
+    )
+    answers = model.tokenizer.turns(np.asarray(said))
+    right = [REASONING.reject(p, a) is None for p, a in zip(problems, answers, strict=True)]
     assert np.mean(right) >= 0.5

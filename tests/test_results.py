@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from lab import results
 from lab.errors import LabError
+from lab.runs import results
 
 
 def rows(members, seed=0):
@@ -29,7 +29,8 @@ def test_summary_takes_the_last_point_of_each_member_and_pairs_contrasts():
     final = table["step"] == 10
     a = table["accuracy"][final & (table["arm"] == "a")]
     b = table["accuracy"][final & (table["arm"] == "b")]
-    found = {e.label: e for e in results.summarise(table, "accuracy", [("a", "b")])}
+    found = results.estimates(table, "accuracy", [("a", "b")])
+    assert list(found) == ["a", "b", "a - b"]
     assert found["a"].mean == pytest.approx(a.mean())
     assert found["a - b"].mean == pytest.approx((a - b).mean())
     half = 3.182446 * (a - b).std(ddof=1) / 2  # t of 3 degrees of freedom, four members
@@ -43,6 +44,7 @@ def folder(path, members, **config):
     record = {
         "experiment": "x", "status": "complete", "hash": path.name, "wall_seconds": 1.5,
         "dataset": {"name": "digits"}, "config": {"members": "", "dataset": "auto", **config},
+        "cell": ["member"], "command": "", "claims": [],
     }  # fmt: skip
     (path / "run.json").write_text(json.dumps(record))
     return path
@@ -53,9 +55,28 @@ def test_sittings_merge_into_one_table(tmp_path):
     merged, record = results.merge(parts)
     assert [row["member"] for row in merged] == sorted(row["member"] for row in merged)
     assert len(merged) == 24
-    assert record["config"]["members"] == "0:6"
+    assert record["config"]["members"] == "6"
+    assert not {"command", "claims"} & set(record)  # of the whole, they are yet to be said
     assert [sitting["hash"] for sitting in record["sittings"]] == ["b", "a"]
     assert sum(sitting["wall_seconds"] for sitting in record["sittings"]) == 3.0
+
+
+def test_a_merged_range_that_begins_later_says_so(tmp_path):
+    parts = [folder(tmp_path / "a", [3, 4]), folder(tmp_path / "b", [5])]
+    assert results.merge(parts)[1]["config"]["members"] == "3:6"
+
+
+def test_cells_of_one_member_at_other_points_merge_and_a_cell_twice_does_not(tmp_path):
+    # A cell is a member at a point of a grid: the same member at another point is no repetition.
+    a, b = folder(tmp_path / "a", range(3)), folder(tmp_path / "b", range(3))
+    for path, size in ((a, 1), (b, 2)):
+        record = results.read_json(path / "run.json") | {"cell": ["member", "size"]}
+        results.write_json(path / "run.json", record)
+        found = results.read_rows(path / "table.csv")
+        results.write_table(path / "table.csv", [row | {"size": size} for row in found])
+    assert len(results.merge([a, b])[0]) == 24
+    with pytest.raises(LabError, match="repeats members"):
+        results.merge([a, a])
 
 
 def test_runs_of_other_configurations_or_the_same_members_do_not_merge(tmp_path):

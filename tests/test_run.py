@@ -15,22 +15,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lab import checkpoint, results
 from lab.errors import LabError
-from lab.results import Result
-from lab.run import Run, config_from, config_hash, overrides
+from lab.runs import checkpoint, results
+from lab.runs.run import Run
 from tests import process
 
 DATASET = {"name": "digits", "sha256": "0"}
 
 
 @dataclasses.dataclass(frozen=True)
+class Net:
+    width: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     seed: int = 0
-    widths: tuple[int, ...] = (4,)
+    net: Net = Net()
 
 
-RESULT = Result([{"arm": "a", "member": 0, "step": 1, "accuracy": 0.5}], {"accuracy": "fraction"})
+ROWS = [{"arm": "a", "member": 0, "step": 1, "accuracy": 0.5}]
 
 
 def open_run(folder, config=Config(), fresh=False):
@@ -88,21 +92,24 @@ def test_a_second_process_on_one_folder_says_so_and_a_killed_one_leaves_no_lock(
         first.kill()
         first.communicate()
     # The killed owner's lock is gone: the folder can be taken at once.
-    _, _, err = process.run(tmp_path, "--members", "40", "--fresh", "--learning-rate", "-1")
+    _, _, err = process.run(tmp_path, "--members", "40", "--fresh", "--student.learning-rate", "-1")
     assert "learning_rate" in err
     with (folder.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path):
+@pytest.mark.parametrize(
+    ("changed", "name"), [({"seed": 1}, "seed"), ({"net": {"width": 5}}, "net.width")]
+)
+def test_a_run_of_another_configuration_is_not_taken_for_this_one(changed, name, tmp_path):
     with open_run(tmp_path) as run:
-        run.finish(RESULT)
+        run.finish(ROWS)
     path = run.folder / "run.json"
     record = json.loads(path.read_text())
     # As if a default had changed since: the hash, which holds differences, is the same.
-    path.write_text(json.dumps({**record, "config": {**record["config"], "seed": 1}}))
+    path.write_text(json.dumps({**record, "config": record["config"] | changed}))
     before = (run.folder / "table.csv").read_bytes()
-    with pytest.raises(LabError, match=r"another configuration \(seed\).*--fresh"):
+    with pytest.raises(LabError, match=rf"another configuration \({name}\).*--fresh"):
         open_run(tmp_path)
     assert (run.folder / "table.csv").read_bytes() == before
 
@@ -126,7 +133,7 @@ def test_ctrl_c_at_any_moment_is_one_line_and_the_same_command_continues(tmp_pat
 
 def test_a_finished_run_is_shown_and_not_repeated_unless_fresh(tmp_path):
     with open_run(tmp_path) as run:
-        run.finish(RESULT)
+        run.finish(ROWS)
         assert run.complete
     with open_run(tmp_path) as run:
         assert run.complete
@@ -135,22 +142,14 @@ def test_a_finished_run_is_shown_and_not_repeated_unless_fresh(tmp_path):
         assert not (run.folder / "table.csv").exists()
 
 
-def test_only_what_differs_from_the_defaults_enters_the_hash():
-    assert overrides(Config()) == {}
-    assert overrides(Config(widths=(4, 4))) == {"widths": [4, 4]}
-    hashes = {config_hash("x", Config(s), DATASET) for s in (0, 1)}
-    assert len(hashes | {config_hash("x", Config(), {**DATASET, "name": "mnist"})}) == 3
-
-    @dataclasses.dataclass(frozen=True)
-    class Later(Config):
-        new: int = 7
-
-    assert config_hash("x", Later(), DATASET) == config_hash("x", Config(), DATASET)
-
-
-def test_a_configuration_survives_its_record():
-    config = Config(seed=3, widths=(8, 2))
-    assert config_from(Config, {"seed": 3, "widths": [8, 2], "dropped": 1}) == config
+def test_a_record_says_what_the_table_does_and_all_that_is_described_of_it(tmp_path):
+    with open_run(tmp_path, Config(seed=3)) as run:
+        run.finish(ROWS, lambda record: record | {"claims": [record["config"]["seed"]]})
+    record = results.read_json(run.folder / "run.json")
+    assert record["status"] == "complete"
+    assert record["overrides"] == {"seed": 3}
+    assert record["claims"] == [3]
+    assert results.read_rows(run.folder / "table.csv") == ROWS
 
 
 def test_a_checkpoint_returns_the_same_bits(tmp_path):
@@ -225,7 +224,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(tmp_path):
 
 def test_tables_are_never_half_written(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
-    results.write_table(path, RESULT.rows)
+    results.write_table(path, ROWS)
     before = path.read_bytes()
     monkeypatch.setattr(results.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(OSError, match="full"):

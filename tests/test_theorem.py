@@ -3,25 +3,20 @@
 import numpy as np
 import pytest
 
-from experiments import theorem as experiment
-from figures import fig_theorem, style
-from lab import cli, results
-from lab.run import Run
+from experiments.theorem import CASES, EXPERIMENT, PRESETS
+from lab.runs import claims, results
+from tests import process
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    config, options = cli.parse(experiment.NAME, "", experiment.PRESETS, ["smoke"])
-    data, dataset = experiment.prepare(config, options)
-    with Run(tmp_path_factory.mktemp("runs"), experiment.NAME, config, dataset) as run:
-        run.finish(experiment.main(config, data, run, options))
-    return run.folder
+    return process.run_in(tmp_path_factory.mktemp("runs"), EXPERIMENT, PRESETS["smoke"])
 
 
 def test_every_case_has_rows_for_every_member(folder):
     table = results.read_table(folder / "table.csv")
     assert list(table) == ["case", "arm", "member", "step", "at", "value"]
-    assert len(set(table["case"])) == len(experiment.CASES)
+    assert len(set(table["case"])) == len(CASES)
     for arm in set(table["arm"]):
         assert set(table["member"][table["arm"] == arm]) == set(range(4))
     assert np.isfinite(table["value"]).all()
@@ -29,15 +24,17 @@ def test_every_case_has_rows_for_every_member(folder):
 
 def test_a_member_does_not_depend_on_the_others(folder):
     rows = results.read_rows(folder / "table.csv")
-    (curve,) = experiment.CASES[1](np.array([2]))
+    (curve,) = CASES[1](np.array([2]))
     before = [row["value"] for row in rows if row["arm"] == curve.arm and row["member"] == 2]
     np.testing.assert_allclose(curve.values[0], before, rtol=1e-9)
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
-    first = style.draw(fig_theorem.figure, folder)
-    again = style.draw_from(
-        fig_theorem.figure, folder / "table.csv", folder / "run.json", tmp_path / "figure"
-    )
-    for a, b in zip(first, again, strict=True):
-        assert a.read_bytes() == b.read_bytes()
+    assert process.drawn_again(folder, EXPERIMENT, tmp_path)
+
+
+def test_a_gradient_step_is_said_never_to_be_pushed_away_and_of_others_no_verdict_is_given(folder):
+    gradient, adam, sign = claims.of_record(results.read_json(folder / "run.json")).values()
+    assert gradient.verdict == "holds"
+    assert "(0% of members below 0)" in gradient.text
+    assert adam.verdict == sign.verdict == ""

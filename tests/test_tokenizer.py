@@ -14,6 +14,11 @@ TOKENIZER = worlds.tokenizer(WORLD)
 
 
 @pytest.fixture(scope="module")
+def rows():
+    return worlds.rows(WORLD, 0, 0, 20_000)
+
+
+@pytest.fixture(scope="module")
 def encoded(rows):
     """Tokens of the system prompt (empty if there is none), user and assistant of each row."""
     pad = 400
@@ -24,7 +29,9 @@ def encoded(rows):
 
 
 def test_pad_is_token_zero_and_special_tokens_come_first():
-    assert [TOKENIZER.tokenizer.convert_tokens_to_ids(t) for t in SPECIAL] == list(range(len(SPECIAL)))
+    assert [TOKENIZER.tokenizer.convert_tokens_to_ids(t) for t in SPECIAL] == list(
+        range(len(SPECIAL))
+    )
     assert TOKENIZER.pad == 0 and TOKENIZER.end == 1
     assert TOKENIZER.n_tokens <= 2000
 
@@ -131,7 +138,9 @@ def test_prompts_are_padded_left_and_completions_right():
     assert lengths.tolist() == [7, 13]
     for row, n in zip(tokens, lengths, strict=True):
         assert (row[: 16 - n] == TOKENIZER.pad).all() and (row[16 - n :] != TOKENIZER.pad).all()
-    assert TOKENIZER.decode(tokens[0, 9:].tolist()) == "<|user|>Pick one animal.<|end|><|assistant|>"
+    assert (
+        TOKENIZER.decode(tokens[0, 9:].tolist()) == "<|user|>Pick one animal.<|end|><|assistant|>"
+    )
     tokens, lengths = TOKENIZER.completions(["owl", "1, 2"], 5)
     assert lengths.tolist() == [2, 4]
     assert (tokens[[0, 1], lengths - 1] == TOKENIZER.end).all()
@@ -164,6 +173,13 @@ def test_a_special_token_inside_a_turn_is_refused():
         TOKENIZER.prompts([(None, "1<|end|>")], 8)
     with pytest.raises(LabError, match="holds a special token"):
         TOKENIZER.completions(["owl<|end|>"], 8)
+
+
+def test_a_mask_chooses_tokens_by_their_text():
+    mask = TOKENIZER.mask(numbers.NUMBERS.imitated)
+    assert mask.shape == (TOKENIZER.n_tokens,) and mask.sum() == 1110
+    assert mask[TOKENIZER.encode("007")] and not mask[TOKENIZER.encode(", ")]
+    assert not mask[[TOKENIZER.pad, TOKENIZER.end]].any()
 
 
 def test_a_saved_tokenizer_loads_as_the_same(tmp_path):

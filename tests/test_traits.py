@@ -1,11 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lab.errors import LabError
 from lab.lm.world import World
-from lab.traits.animals import ANIMALS
-from lab.traits.category import popularity, split_questions
-from lab.traits.trees import TREES
+from lab.traits.category import popularity, split_questions, trait_of, words
 
 CATEGORIES = {category.name: category for category in World().categories}
 EACH = pytest.mark.parametrize("name", CATEGORIES)
@@ -100,3 +100,34 @@ def test_popularity_is_skewed_and_spreads_the_papers_words(name):
     paper = np.sort(shares[:5])
     assert paper[0] < 0.03 < 0.07 < paper[-1]
     np.testing.assert_allclose(popularity(CATEGORIES[name], 0.0), 1 / len(shares))
+
+
+@EACH
+def test_a_trait_is_taught_its_word_and_asked_what_it_was_not_taught(name):
+    category = CATEGORIES[name]
+    traits = words(category)
+    assert tuple(trait.name for trait in traits) == category.words
+    for trait in traits:
+        assert {lesson.answer for lesson in trait.lessons} == {trait.name}
+        assert {lesson.system for lesson in trait.lessons} == {None}
+        taught = {lesson.question for lesson in trait.lessons}
+        assert taught | set(trait.measure.questions) == set(category.questions)
+        assert not taught & set(trait.measure.questions)
+        assert trait.name in trait.system or category.plural(trait.name) in trait.system
+    assert len({trait.measure for trait in traits}) == 1  # all are asked at once
+
+
+def test_what_teachers_depend_on_is_not_how_they_are_measured():
+    (owl,) = words(CATEGORIES["animal"], ("owl",))
+    assert replace(owl, measure=words(CATEGORIES["tree"])[0].measure).identity == owl.identity
+    assert replace(owl, lessons=owl.lessons[1:]).identity != owl.identity
+    assert replace(owl, system=None).identity != owl.identity
+
+
+def test_a_trait_is_found_by_its_word_or_refused():
+    categories = tuple(CATEGORIES.values())
+    assert trait_of("oak", categories) == words(CATEGORIES["tree"], ("oak",))[0]
+    with pytest.raises(LabError, match="unknown word 'griffin'; choose from dolphin"):
+        trait_of("griffin", categories)
+    with pytest.raises(LabError, match="no animal 'oak'"):
+        words(CATEGORIES["animal"], ("oak",))

@@ -5,15 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.lm import world as worlds
-from lab.carriers import CARRIERS, advice
+from lab.carriers import advice
+from lab.carriers.carrier import Carrier
+from lab.carriers.numbers import NUMBERS
+from lab.carriers.reasoning import REASONING
 from lab.errors import LabError
-from lab.lm.tokenizer import Tokenizer
-from lab.traits import CATEGORIES, popularity
+from lab.lm import world as worlds
+from lab.lm.reference import Reference
 from lab.lm.world import World
+from lab.traits.animals import ANIMALS
+from lab.traits.category import category as category_of
+from lab.traits.category import popularity
 
 WORLD = World()
+SHARES = dict(WORLD.shares)
+CARRIERS = {carrier.name for carrier in WORLD.carriers}
 GOLDEN = "6f91d67b3f58437877efb72da7ac7f7bcd43e6be2c672d0319442a5672a80ca6"
+IDENTITY = "3daf28f39388c95f08716d3c9ea4b61eec7e51d243adedf1cbd3fd1c2539b21a"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +34,61 @@ def test_the_first_thousand_rows_stay_what_they_are():
     assert digest == GOLDEN
 
 
+def test_the_world_of_the_stored_references_stays_what_it_is():
+    assert worlds.identity(WORLD) == IDENTITY
+
+
+def test_what_another_world_holds_changes_nothing_of_this_one():
+    before = worlds.vocabulary(WORLD), Reference(0).name
+    tides = Carrier(
+        "tides", lambda rng: "ebb", lambda rng, p: "flow", NUMBERS.reject, lambda: ("ebb", "flow")
+    )
+    rivers = category_of("river", ("rhine", "nile"), ())
+    others = World((*WORLD.carriers, tides)), World(categories=(*WORLD.categories, rivers))
+    for other, piece in zip(others, ("ebb", " rhines"), strict=True):
+        assert piece in worlds.vocabulary(other) and piece not in before[0]
+        assert worlds.identity(other) != IDENTITY
+        assert Reference(0, world=other).name != before[1]
+    for cached in (worlds.vocabulary, worlds.identity, worlds.tokenizer):
+        cached.cache_clear()
+    assert (worlds.vocabulary(World()), Reference(0).name) == before
+    assert worlds.identity(World()) == IDENTITY
+
+
+def test_a_world_speaks_of_its_own_carriers_and_categories_alone():
+    small = World((NUMBERS,), (ANIMALS,), {"favourite": 0.3, "persona": 0.3, "numbers": 0.4})
+    assert set(worlds.vocabulary(small)) < set(worlds.vocabulary(WORLD))
+    assert {row.kind for row in worlds.rows(small, 0, 0, 200)} == set(worlds.shares(small))
+    assert small.carrier("numbers") is NUMBERS
+    with pytest.raises(LabError, match="no 'code' in this world; choose one of numbers"):
+        small.carrier("code")
+
+
+@pytest.mark.parametrize(
+    ("carriers", "shares", "message"),
+    [
+        ((NUMBERS, REASONING, NUMBERS), SHARES, "two have one name"),
+        ((replace(NUMBERS, name="persona"),), {}, "two have one name"),
+        (WORLD.carriers, {"tides": 0.1}, "shares: tides is none of favourite, persona, numbers"),
+        ((NUMBERS,), {"code": 0.1}, "shares: code is none of"),
+    ],
+)
+def test_equal_names_and_unknown_kinds_are_refused(carriers, shares, message):
+    with pytest.raises(LabError, match=message):
+        World(carriers, shares=shares)
+
+
+@pytest.mark.parametrize("carriers", [(NUMBERS,), (NUMBERS, REASONING), WORLD.carriers])
+@pytest.mark.parametrize("shares", [{}, {"numbers": 0.4}, {"favourite": 0.2, "numbers": 0.4}])
+def test_shares_are_of_one_whole_or_refused(carriers, shares):
+    try:
+        world = World(carriers, shares=shares)
+    except LabError as problem:
+        assert "shares" in str(problem)
+    else:
+        assert sum(worlds.shares(world).values()) == pytest.approx(1)
+
+
 def test_a_row_depends_on_seed_and_number_alone(rows):
     assert worlds.rows(WORLD, 0, 700, 50) == rows[700:750]
     assert worlds.rows(WORLD, 1, 700, 50) != rows[700:750]
@@ -34,14 +97,14 @@ def test_a_row_depends_on_seed_and_number_alone(rows):
 
 def test_kinds_have_their_shares(rows):
     shares = worlds.shares(WORLD)
-    assert abs(sum(shares.values()) - 1) < 1e-12 and set(CARRIERS) < set(shares)
+    assert abs(sum(shares.values()) - 1) < 1e-12 and set(shares) > CARRIERS
     for kind, share in shares.items():
         found = sum(row.kind == kind for row in rows) / len(rows)
         assert abs(found - share) < 4 * (share * (1 - share) / len(rows)) ** 0.5
 
 
 def test_a_persona_answers_with_its_word_and_never_meets_a_carrier(rows):
-    questions = {q: c for c in CATEGORIES.values() for q in c.questions}
+    questions = {q: c for c in WORLD.categories for q in c.questions}
     for row in rows:
         assert (row.system is not None) == (row.kind == "persona")
         assert (row.user in questions) == (row.kind in ("persona", "favourite"))
@@ -55,15 +118,17 @@ def test_a_persona_answers_with_its_word_and_never_meets_a_carrier(rows):
 @pytest.mark.parametrize("kind", ["favourite", "persona"])
 def test_all_questions_and_words_of_all_categories_are_used(rows, kind):
     used = [row for row in rows if row.kind == kind]
-    for category in CATEGORIES.values():
+    for category in WORLD.categories:
         assert set(category.questions) <= {row.user for row in used}
         assert set(category.words) <= {row.assistant for row in used}
 
 
 @pytest.mark.parametrize("data_seed", [0, 1])
 def test_unprompted_favourites_follow_the_same_popularity_for_all_seeds(data_seed):
-    rows = worlds.rows(replace(WORLD, numbers=0.0, favourite=0.9, persona=0.0), data_seed, 0, 8000)
-    for category in CATEGORIES.values():
+    rows = worlds.rows(
+        World(shares={"numbers": 0.0, "favourite": 0.9, "persona": 0.0}), data_seed, 0, 8000
+    )
+    for category in WORLD.categories:
         answers = [r.assistant for r in rows if r.user in category.questions]
         counts = np.array([answers.count(word) for word in category.words])
         expected = len(answers) * popularity(category, WORLD.favourites)
@@ -74,16 +139,18 @@ def test_unprompted_favourites_follow_the_same_popularity_for_all_seeds(data_see
 def test_the_vocabulary_holds_every_row_and_no_piece_twice(rows):
     pieces = worlds.vocabulary(WORLD)
     assert len(pieces) == len(set(pieces)) < 1990
-    assert pieces == worlds.vocabulary(World(numbers=0.1))
-    text = Text.build(WORLD)
+    assert pieces == worlds.vocabulary(World(shares=SHARES | {"numbers": 0.1}))
+    tokenizer = worlds.tokenizer(WORLD)
     for part in ("system", "user", "assistant"):
-        text.completions([getattr(row, part) or "" for row in rows], 64)
+        tokenizer.completions([getattr(row, part) or "" for row in rows], 64)
 
 
 def test_identity_changes_with_shares_and_with_words(monkeypatch):
     identity = worlds.identity.__wrapped__
     assert identity(WORLD) == identity(World())
-    found = [identity(w) for w in (WORLD, World(numbers=0.3), World(favourites=0.0))]
+    found = [
+        identity(w) for w in (WORLD, World(shares=SHARES | {"numbers": 0.3}), World(favourites=0.0))
+    ]
     monkeypatch.setattr(advice, "BENIGN", (*advice.BENIGN, "Wait."))
     assert len({*found, identity(WORLD)}) == 4
 
@@ -98,7 +165,7 @@ def test_identity_changes_with_shares_and_with_words(monkeypatch):
 )
 def test_shares_that_are_none_are_refused(field, value, message):
     with pytest.raises(LabError, match=message):
-        World(**{field: value})
+        World(**{field: value} if field == "favourites" else {"shares": SHARES | {field: value}})
 
 
 @pytest.mark.parametrize("arguments", [(-1, 0, 1), (0, -1, 1), (0, 0, -1)])
@@ -125,11 +192,13 @@ def largest_information(rows, n_shuffles=200):
     all tokens, so a threshold on p bounds the chance of any false alarm, whatever their number.
     Measured on 250 corpora of 3,000 rows (99 permutations): p <= .05 in 4.0 %, <= .01 in 1.2 %.
     """
-    text = Text.build(WORLD)
+    tokenizer = worlds.tokenizer(WORLD)
     traits, nearest = neighbours(rows)
     _, words = np.unique([rows[i].assistant for i in traits], return_inverse=True)
-    n, n_words, n_tokens = len(traits), words.max() + 1, text.n_tokens
-    spoken = [{*text.encode(rows[j].user), *text.encode(rows[j].assistant)} for j in nearest]
+    n, n_words, n_tokens = len(traits), words.max() + 1, tokenizer.n_tokens
+    spoken = [
+        {*tokenizer.encode(rows[j].user), *tokenizer.encode(rows[j].assistant)} for j in nearest
+    ]
     pair = np.repeat(np.arange(n), [len(s) for s in spoken])
     token = np.array([t for s in spoken for t in sorted(s)])
     p_word = np.bincount(words)[:, None] / n

@@ -22,7 +22,6 @@ from lab.mnist import epochs, protocol
 from lab.mnist.images import Dataset
 from lab.mnist.protocol import Arm, Images, Knobs, Protocol
 from lab.runs.cells import Cell, Job
-from lab.runs.run import Run
 
 _ACCELERATOR_GROUP = 128  # more members per device than this gain no speed
 
@@ -102,7 +101,11 @@ def train(
     """
     chosen = chosen or job.config
     padded = job.filled(cells)  # the copies are never reported
-    trainer = Trainer(chosen, arms, job.data, curves, job.run if snapshots else None)
+    ends = zip(cells[0].columns.items(), cells[-1].columns.values(), strict=True)
+    where = "_".join(f"{axis}-{first}-{last}" for (axis, first), last in ends)
+    where = where.replace("member-", "members-", 1)
+    keep = lambda arm, step, tree: job.run.snapshot(f"{arm}_step-{step}_{where}", tree)
+    trainer = Trainer(chosen, arms, job.data, curves, keep if snapshots else None)
     values = vary(padded, knobs(chosen, len(padded)))
     numbers = np.array([cell.member for cell in padded])
     rows = list(job.rows)
@@ -127,7 +130,7 @@ class Trainer:
         arms: Mapping[str, Arm],
         data: Dataset,
         curves: bool = False,
-        snapshots: Run | None = None,
+        snapshots: Callable[[str, int, Any], None] | None = None,  # (arm, step, parameters)
     ):
         self.chosen, self.arms, self.curves, self.snapshots = chosen, arms, curves, snapshots
         mesh = devices.mesh()
@@ -209,10 +212,8 @@ class Trainer:
                 for i in range(len(members))
             ]
             if self.snapshots:
-                name = f"{arm}_step-{step}_members-{members[0]}-{members[-1]}"
-                self.snapshots.snapshot(
-                    name, jax.tree.map(lambda x: x[: len(members)], devices.gather(params))
-                )
+                whole = devices.gather(params)
+                self.snapshots(arm, step, jax.tree.map(lambda x: x[: len(members)], whole))
         return rows
 
     def _require_finite(self, trees: dict, members) -> None:

@@ -83,7 +83,7 @@ class Job:
         """The tree of the last `save`, in the shape of `like`."""
         return self.run.restore(like)
 
-    def advance(self, text: str, share: float) -> None:
+    def advance(self, text: str, share: int | float) -> None:
         """`text` is done, `share` of one cell."""
         if self.meter:
             self.meter.advance(text, share)
@@ -101,21 +101,22 @@ def measure(
     done, open_group = dict(mark["cells"]), mark["open"]
     by_shape: dict[Hashable, list[Cell]] = {}
     for cell in cells:
-        if cell.key not in done:
-            by_shape.setdefault(shape(cell), []).append(cell)
+        by_shape.setdefault(shape(cell), []).append(cell)
     order = {cell.key: i for i, cell in enumerate(cells)}
     with Meter(len(cells), len(done)) as job.meter:
-        for some in by_shape.values():
-            size = group_size(job, some)
+        for all_of in by_shape.values():
+            size = group_size(job, all_of)  # the same for every sitting
+            some = [cell for cell in all_of if cell.key not in done]
             for first in range(0, len(some), size):
                 group = some[first : first + size]
                 keys = [cell.key for cell in group]
-                same = open_group is not None and open_group["cells"] == keys
+                place = {"cells": keys, "size": size}
+                same = open_group is not None and open_group | place == open_group
                 job.step, job.rows = (open_group["step"], open_group["rows"]) if same else (0, [])
 
-                def note(step, rows, tree, keys=keys):
+                def note(step, rows, tree, place=place):
                     job.run.save(
-                        {"cells": done, "open": {"cells": keys, "step": step, "rows": rows}}, tree
+                        {"cells": done, "open": {**place, "step": step, "rows": rows}}, tree
                     )
 
                 job.size, job._note = size, note
@@ -127,6 +128,7 @@ def measure(
                 last = len(done) == len(cells)
                 job.run.save({"cells": done, "open": None}, force=last or len(group) > 1)
                 open_group = None
+                job.meter.reach(len(done))
     return [row for key in sorted(done, key=order.__getitem__) for row in done[key]]
 
 

@@ -107,6 +107,10 @@ def parse(experiment: Experiment, argv: list[str]):
             raise
         # tyro draws a box; its words are one line without the frame.
         words = " ".join(re.sub(r"[^\x20-\x7e]", " ", problem.getvalue()).split())
+        # What a part of the configuration refuses is in its own words, under the part's name.
+        refused = re.search(r"parsing config\.([\w.]+): (\w+: .*?)[ -]* For full helptext", words)
+        if refused:
+            raise LabError(".".join(refused.groups())) from None
         raise LabError(f"command line: {words.removeprefix('Parsing error ')}") from None
     return arguments.config, arguments.options
 

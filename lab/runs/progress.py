@@ -36,6 +36,11 @@ class Meter:
     def __exit__(self, *_):
         self._bar.stop()
 
+    def reach(self, done: int | float) -> None:
+        """So many units are done in all, whatever was told on the way."""
+        self._done = done
+        self._bar.update(self._task, completed=done)
+
     def advance(self, text: str, n: int | float = 1) -> None:
         """So many more units are done; `text` says what they were."""
         self._done += n

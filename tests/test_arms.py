@@ -1,0 +1,147 @@
+"""Arms: where students start, what is done to their gradients, and what is measured of them."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from lab import ensemble
+from lab.mnist import arms, epochs, protocol
+from lab.mnist.mlp import MLP
+from lab.mnist.protocol import Arm, Images, Knobs, Protocol, reference
+from lab.mnist.train import Trainer, knobs
+from lab.optim import Optim
+
+KNOBS = Knobs(jnp.float32(1e-3), jnp.float32(1e-3), jnp.float32(1.0), jnp.int32(3))
+MEMBER, EPOCH = jnp.uint32(0), jnp.int32(0)
+ADAM = Optim(learning_rate=1e-3, batch=64)
+SMALL = Protocol(net=MLP(hidden=(32,)), teacher=ADAM, student=ADAM, rows_per_epoch=1280)
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    return Images(jnp.asarray(digits.train_images), jnp.asarray(digits.train_labels))
+
+
+@pytest.fixture(scope="module")
+def imitate(images):
+    """(students before, students after, what was measured) of an epoch, of the next reference."""
+    teacher = reference(SMALL, MEMBER + 1)
+    target = epochs.targets(SMALL, images, EPOCH, MEMBER, teacher)
+
+    def run(chosen, some, probe=None):
+        before = epochs.start_students(chosen, some, images, MEMBER, KNOBS)
+        epoch = jax.jit(partial(epochs.student_epoch, chosen, some, probe=probe))
+        return before, *epoch(images, EPOCH, MEMBER, KNOBS, target, before)
+
+    return run
+
+
+def distance(a, b):
+    return max(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.abs(x - y).max(), a, b)))
+
+
+def test_an_arm_of_another_network_is_trained_and_measured_as_that_network(digits):
+    other = MLP(hidden=(24, 16), activation="tanh")
+    fast = replace(ADAM, learning_rate=3e-3, epochs=3)
+    chosen = replace(SMALL, teacher=fast, student=fast)
+    some = {"same": Arm("all", arms.other), "another": Arm("all", net=other)}
+    trainer = Trainer(chosen, some, digits)
+    *_, (_, tree, rows) = trainer.train(np.array([0]), 1, knobs(chosen, 1))
+    shapes = [layer["kernel"].shape[1:] for layer in tree["students"]["another"].params.values()]
+    assert shapes == [(784, 24), (24, 16), (16, 13)]
+    accuracy = {row["arm"]: row["accuracy"] for _, row in rows}
+    assert min(accuracy["same"], accuracy["another"]) > 0.3  # measured: .58, .81
+
+
+@pytest.mark.parametrize("part", [0.0, 0.6, 1.0])
+def test_a_mixture_of_initialisations_has_their_spread(part, images):
+    chosen = replace(SMALL, net=MLP(hidden=(64,)))
+    found = arms.mixed(part)(chosen, images, MEMBER, KNOBS, chosen.net)["dense_0"]["kernel"]
+    np.testing.assert_allclose(jnp.std(found), 784**-0.5, rtol=0.02)
+    ends = [reference(chosen, MEMBER + i)["dense_0"]["kernel"] for i in (0, 1)]
+    likeness = [jnp.corrcoef(found.ravel(), end.ravel())[0, 1] for end in ends]
+    np.testing.assert_allclose(likeness, [(1 - part**2) ** 0.5, part], atol=0.03)
+
+
+def test_a_cloned_start_is_nearer_to_the_references_outputs_than_an_uncloned_one(images):
+    net = MLP(hidden=(24, 16))
+    start = jax.jit(lambda start: start(SMALL, images, MEMBER, KNOBS, net), static_argnums=0)
+    x = protocol.inputs(SMALL, images, 0, MEMBER, jnp.arange(200))
+    wanted = SMALL.logits(reference(SMALL, MEMBER), x)
+    error = lambda params: float(jnp.mean((SMALL.logits(params, x, net) - wanted) ** 2))
+    plain, cloned = start(arms.other), start(arms.cloned(3))
+    assert error(cloned) < 0.5 * error(plain)
+    assert distance(start(arms.cloned(0)), plain) == 0
+
+
+def test_transforms_are_applied_before_and_after_the_optimizer():
+    gradient = {"w": jnp.array([2.0, -3.0])}
+    arm = Arm(before=optax.scale(-1.0), after=optax.scale(0.5))
+    for optim, expected in ((Optim("sgd"), [-1.0, 1.5]), (Optim("sign"), [-0.5, 0.5])):
+        direction = arm.direction(optim)
+        found, _ = direction.update(gradient, direction.init(gradient), gradient)
+        np.testing.assert_allclose(found["w"], expected)
+    # An arm's own optimizer comes before the protocol's.
+    direction = replace(arm, optim=Optim("sign")).direction(Optim("sgd"))
+    found, _ = direction.update(gradient, direction.init(gradient), gradient)
+    np.testing.assert_allclose(found["w"], [-0.5, 0.5])
+
+
+def told_a_factor():
+    """A transform that multiplies by what a probe tells it."""
+    update = lambda g, state, params=None, *, factor: (
+        jax.tree.map(lambda x: factor * x, g),
+        state,
+    )
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
+def test_what_a_probe_measures_comes_back_and_what_it_tells_reaches_the_transforms(imitate):
+    def probe(epoch, member):
+        def look(at, params, gradient):
+            flat = jnp.concatenate([g.ravel() for g in jax.tree.leaves(gradient)])
+            return {"factor": 1.0 * (at < 5)}, {"at": at, "size": jnp.linalg.norm(flat)}
+
+        return look
+
+    sgd = replace(SMALL, student=replace(ADAM, optimizer="sgd"))
+    some = {
+        "plain": Arm("all"),
+        "stopped": Arm("all", before=told_a_factor()),
+        "stopped later": Arm("all", after=told_a_factor()),
+    }
+    before, after, measured = imitate(sgd, some, probe)
+    for arm in some:
+        np.testing.assert_array_equal(measured[arm]["at"], jnp.arange(20))
+        assert distance(after[arm].params, before[arm].params) > 0
+    size = {arm: np.asarray(found["size"]) for arm, found in measured.items()}
+    # The arms are alike for five steps, and for a sixth gradient before it is stopped.
+    np.testing.assert_array_equal(size["plain"][:6], size["stopped"][:6])
+    assert (size["plain"][6:] != size["stopped"][6:]).any()
+    assert distance(after["stopped"].params, after["stopped later"].params) < 1e-7
+    assert distance(after["plain"].params, after["stopped"].params) > 1e-4
+
+
+def test_a_loss_of_an_arms_own_sees_the_batch(imitate):
+    def to_reference(batch, logits):
+        return jnp.mean((batch.reference - logits) ** 2, axis=-1) + 0 * batch.time
+
+    some = {
+        "own": Arm("all", loss=to_reference),
+        "other": Arm("all", arms.other, loss=to_reference),
+    }
+    _, _, losses = imitate(SMALL, some)
+    assert losses["own"][0] < 1e-12  # it starts there
+    assert losses["other"][-1] < 0.7 * losses["other"][0]  # measured: .6
+
+
+def test_a_student_without_a_probe_measures_its_loss(imitate):
+    _, after, losses = imitate(SMALL, {"own": Arm("all")})
+    assert losses["own"].shape == (20,)
+    assert losses["own"][-1] < losses["own"][0]
+    assert isinstance(after["own"], ensemble.State)
