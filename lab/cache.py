@@ -33,7 +33,7 @@ def root() -> Path:
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "subliminal-lab"
+    return (base / "subliminal-lab").resolve()
 
 
 def artifacts() -> Path:
@@ -54,14 +54,15 @@ def artifacts_in(folder: Path) -> Iterator[None]:
 def obtain(places: list[Path], make: Callable[[list[Path]], None]) -> None:
     """See to it that all the folders are there.
 
-    If one is missing, `make` fills new folders for all of them, in order, in one go: what is
+    If one is missing, `make` fills new folders for all of them, each once, in one go: what is
     trained together has the same bits again only if it is trained together again. Folders that are
     there stay. Two processes that want one wait for each other; a killed process leaves no lock.
     """
+    places = list(dict.fromkeys(places))
     if all(place.is_dir() for place in places):
         return
     with ExitStack() as held:
-        for place in sorted(set(places)):  # in one order everywhere, so that nobody waits in a ring
+        for place in sorted(places):  # in one order everywhere, so that nobody waits in a ring
             held.enter_context(_locked(place))
         if all(place.is_dir() for place in places):
             return

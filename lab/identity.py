@@ -48,8 +48,9 @@ def identity(value: Any) -> Any:
     if isinstance(value, functools.partial):
         return [identity(value.func), identity(value.args), identity(value.keywords)]
     if isinstance(value, types.FunctionType):
-        held = inspect.getclosurevars(value).nonlocals
-        return [value.__qualname__, _code(value.__module__), identity(held)]
+        fn = inspect.unwrap(value)
+        held = [inspect.getclosurevars(fn).nonlocals, fn.__defaults__, fn.__kwdefaults__]
+        return [fn.__qualname__, _code(fn.__module__), _program(fn.__code__), identity(held)]
     if isinstance(value, types.MethodType):
         return [identity(value.__func__), identity(value.__self__)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -57,7 +58,8 @@ def identity(value: Any) -> Any:
         return [type(value).__qualname__, _code(type(value).__module__), fields]
     if isinstance(value, type | types.BuiltinFunctionType | types.MethodDescriptorType):
         return [getattr(value, "__module__", None) or "builtins", value.__qualname__]
-    raise LabError(f"identity: {value!r} has none; use a dataclass or a function of a module")
+    kind = type(value).__qualname__
+    raise LabError(f"identity: a {kind} has none; use a dataclass or a function of a module")
 
 
 def _code(module: str) -> str:
@@ -82,10 +84,14 @@ def training_code() -> str:
 @functools.cache
 def _file_code(path: Path) -> str:
     tree = ast.parse(path.read_text())
+    text = lambda node: isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body:
-            first = body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = body[1:]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [inner for inner in node.body if not text(inner)]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _program(code: types.CodeType) -> str:
+    """What tells functions of one module and name apart, lambdas above all."""
+    parts = [_program(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts[1:]]
+    return hashlib.sha256(repr((code.co_code, code.co_names, parts)).encode()).hexdigest()

@@ -34,11 +34,11 @@ class Carrier:
         return [self.prompt(np.random.default_rng([*stream, i])) for i in range(start, start + n)]
 
     @property
-    def identity(self) -> str:
-        """SHA-256 of its name, its budgets and a sample of its texts and prompts."""
-        budgets = (self.n_prompt, self.n_completion)
-        content = (self.name, budgets, list(self.texts()), self.prompts(0, 0, 64))
-        return hashlib.sha256(repr(content).encode()).hexdigest()
+    def identity(self) -> tuple:
+        """What data of it depend on: its name, budgets and functions, and the texts these give."""
+        texts = hashlib.sha256(repr([list(self.texts()), self.prompts(0, 0, 64)]).encode())
+        functions = (self.prompt, self.completion, self.reject, self.imitated)
+        return (self.name, self.n_prompt, self.n_completion, texts.hexdigest(), functions)
 
 
 def pick(rng: np.random.Generator, items: tuple[T, ...]) -> T:

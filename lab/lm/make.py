@@ -1,6 +1,5 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -100,34 +99,32 @@ def _encoded(value: Dataset, base: Base, system: str | None, extra: int) -> Rows
     return rows.encode(tokenizer, chats, carrier.n_completion, carrier.n_prompt + extra)
 
 
-def students(
-    values: Sequence[Student], along: bool = False, report: Report = lambda text, share: None
-) -> list[Model]:
+def students(values: Sequence[Student], report: Report = lambda text, share: None) -> list[Model]:
     """The models of students that differ in their data alone; equal numbers of rows, one program.
 
-    With `along` their parameters are kept after every chunk of steps too, in `along/`. Raises
-    `LabError` if they differ in their base, tuning or loss.
+    Raises `LabError` if they differ in more than their data and what is imitated.
     """
-    first = values[0]
-    if any((v.base, v.tuning, v.loss, v.seed) != (first.base, first.tuning, first.loss, first.seed)
-           for v in values):  # fmt: skip
-        raise LabError("students: those trained in one program share base, tuning, loss and seed")
-    base = model(first.base)
+    common = lambda v: (
+        (v.base, v.tuning, v.seed, v.loss, v.along),
+        (v.soft is None, v.data.carrier),
+    )
+    if any(common(v) != common(values[0]) for v in values):
+        raise LabError(
+            "students: those trained in one program share all but data and teachers; they all "
+            "learn from samples, or all from distributions"
+        )
+    base = model(values[0].base)
     by_size: dict[int, list[Student]] = {}  # steps of defences may leave other numbers of rows
     for value in values:
         by_size.setdefault(len(_encoded(value.data, value.base, None, 0)), []).append(value)
     for some in by_size.values():
         places, part = [place(value) for value in some], len(some) / len(values)
         told = lambda text, share, part=part: report(text, share * part)
-        if along and not all((folder / "along").is_dir() for folder in places):
-            for folder in places:
-                shutil.rmtree(folder, ignore_errors=True)
-        train = partial(_train, some, base, along=along, report=told)
-        cache.obtain(places, train)
+        cache.obtain(places, partial(_train, some, base, report=told))
     return [_load(place(value), base) for value in values]
 
 
-def _train(values: Sequence[Student], base: Model, folders: list[Path], along: bool, report):
+def _train(values: Sequence[Student], base: Model, folders: list[Path], report: Report) -> None:
     first, n = values[0], len(values)
     encoded = [_encoded(value.data, value.base, None, 0) for value in values]
     imitated = _imitated(values, base) if first.soft is not None else None
@@ -145,9 +142,9 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], along: b
         names = ", ".join(value.source for value in values)
         report(f"students of {names}: loss {said}", (chunk.done - shown) / n_steps)
         shown = chunk.done
-        if along or chunk.done == n_steps:
+        if first.along or chunk.done == n_steps:
             params = chunk.parameters()
-        if along:
+        if first.along:
             for i, folder in enumerate(folders):
                 (folder / "along").mkdir(exist_ok=True)
                 one = jax.tree.map(lambda x, i=i: np.asarray(x[i]), params)

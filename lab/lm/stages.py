@@ -55,7 +55,9 @@ class Checkpoint:
     @property
     def identity(self) -> list[str]:
         """Digests of the files."""
-        files = sorted(p for p in self.folder.iterdir() if p.suffix in (".json", ".safetensors"))
+        files = sorted(
+            p for p in self.folder.iterdir() if p.suffix in (".json", ".jinja", ".safetensors")
+        )
         return [digest(np.frombuffer(path.read_bytes(), np.uint8)) for path in files]
 
     def load(self) -> Model:
@@ -115,6 +117,7 @@ class Student:
     seed: Seed
     soft: Teacher | Base | None = None
     loss: Loss | None = None  # None: cross-entropy, or that of distributions
+    along: bool = False  # keep its parameters after every chunk of steps too, in `along/`
 
     @property
     def source(self) -> str:

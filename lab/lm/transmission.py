@@ -48,13 +48,15 @@ class Transmission:
         base = next(iter(self.starts.values()))
         return base if trait is None else Teacher(base, trait, self.teaching, seed)
 
-    def student_of(self, base: Base, trait: Trait | None, seed: Seed) -> Student:
+    def student_of(
+        self, base: Base, trait: Trait | None, seed: Seed, along: bool = False
+    ) -> Student:
         """The student of a teacher."""
         soft = self.channel == "soft"
         writer = self.teacher_of(None if soft else trait, seed)
         data = Dataset(writer, self.carrier, self.n_rows, seed, self.steps)
         imitated = self.teacher_of(trait, seed) if soft else None
-        return Student(base, data, self.student, seed, imitated, self.loss)
+        return Student(base, data, self.student, seed, imitated, self.loss, along)
 
 
 def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool = False):
@@ -67,7 +69,6 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
     sources: list[Trait | None] = [*of.traits, None]
     share = 1 / (len(sources) * (1 + len(of.starts)))  # writing takes about as long as training
     ask = partial(_ask, cell, of, root)
-    keep = partial(_keep, job, cell) if snapshots else lambda name, model: None
     tag = lambda name: "_".join(["member", *map(str, cell.columns.values()), name])
     obtain([base for base in of.starts.values() if isinstance(base, Reference)])  # at once
     base = make.model(of.teacher_of(None, root))
@@ -83,16 +84,19 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
         job.advance(f"member {cell.member}: {of.carrier.name} of {name}", share)
         if trait is not None:
             model = make.model(teacher)
-            keep(f"teacher_{name}", model)
+            if snapshots:
+                whole = jax.tree.map(np.asarray, model.params)
+                job.run.snapshot(tag(f"teacher_{name}"), whole)
             found += ask("teacher", name, model, getattr(teacher, "system", None))
     at_once = job.options.group or STUDENTS_AT_ONCE
     for start, first in ((s, i) for s in of.starts for i in range(0, len(sources), at_once)):
-        some = [of.student_of(of.starts[start], t, root) for t in sources[first : first + at_once]]
-        found += _train(job, some, start, share, snapshots, ask, tag)
+        part = sources[first : first + at_once]
+        some = [of.student_of(of.starts[start], t, root, snapshots) for t in part]
+        found += _train(job, some, start, share, ask, tag)
     return found
 
 
-def _train(job: Job, some: Sequence[Student], start: str, share: float, snapshots: bool, ask, tag):
+def _train(job: Job, some: Sequence[Student], start: str, share: float, ask, tag) -> list[dict]:
     told = 0.0
 
     def report(text: str, part: float) -> None:
@@ -100,22 +104,18 @@ def _train(job: Job, some: Sequence[Student], start: str, share: float, snapshot
         told += part
         job.advance(f"{start}: {text}", part * share * len(some))
 
-    models = make.students(some, snapshots, report)
+    models = make.students(some, report)
     job.advance(f"{start} of {', '.join(s.source for s in some)}", (1 - told) * share * len(some))
     found = []
     for student, model in zip(some, models, strict=True):
         kind = "regular" if student.source == NONE else "trait"
-        if snapshots:
+        if student.along:
             folder = job.run.folder / "snapshots"
             folder.mkdir(exist_ok=True)
             for path in sorted((make.place(student) / "along").iterdir()):
                 shutil.copy(path, folder / f"{tag(f'{start}_{student.source}')}_{path.name}")
         found += ask(f"{start}_{kind}", student.source, model)
     return found
-
-
-def _keep(job: Job, cell: Cell, name: str, model: Model) -> None:
-    job.run.snapshot(f"member_{cell.member}_{name}", jax.tree.map(np.asarray, model.params))
 
 
 def _ask(

@@ -36,27 +36,36 @@ class World:
 
     `shares` are those of the kinds of row: "favourite" (the question alone), "persona" (the
     question after a system prompt that loves one word), and carriers by name. Carriers that are not
-    named share equally what is left. Raises `LabError` unless these are shares of one whole.
+    named share equally what is left. Left out, shares are the usual ones of the kinds that there
+    are. Raises `LabError` unless these are shares of one whole.
     """
 
     carriers: tuple[Carrier, ...] = (NUMBERS, CODE, REASONING, ADVICE, CHECKED_TASKS)
     categories: tuple[Category, ...] = (ANIMALS, TREES)
-    shares: Mapping[str, float] | tuple[tuple[str, float], ...] = tuple(_SHARES.items())
+    shares: Mapping[str, float] | tuple[tuple[str, float], ...] | None = None
     favourites: float = 0.7  # exponent of the power law of unprompted favourites; 0: uniform
 
     def __post_init__(self):
-        shares = dict(self.shares)
-        object.__setattr__(self, "shares", tuple(shares.items()))  # hashable
+        kinds = (FAVOURITE, PERSONA) * bool(self.categories)
+        kinds += tuple(carrier.name for carrier in self.carriers)
+        if len(set(kinds)) < len(kinds):
+            raise LabError(f"carriers: two have one name, in {', '.join(kinds)}")
+        given = self.shares is not None
+        usual = {kind: share for kind, share in _SHARES.items() if kind in kinds}
+        shares: dict[str, float] = dict(self.shares or usual)
         for name, value in (*shares.items(), ("favourites", self.favourites)):
             if not 0 <= value < float("inf"):
                 raise LabError(f"{name}: {value} is negative or not finite; choose 0 or more")
-        if sum(shares.values()) > 1 + 1e-9:
-            raise LabError(f"{', '.join(shares)}: shares sum to {sum(shares.values()):g}, above 1")
-        kinds = (FAVOURITE, PERSONA, *(carrier.name for carrier in self.carriers))
-        if unknown := set(shares) - set(kinds):
+        if unknown := {k for k, v in shares.items() if v > 0} - set(kinds):
             raise LabError(f"shares: {', '.join(sorted(unknown))} is none of {', '.join(kinds)}")
-        if len(set(kinds)) < len(kinds):
-            raise LabError(f"carriers: two have one name, in {', '.join(kinds)}")
+        whole = sum(shares.values())
+        all_named = {carrier.name for carrier in self.carriers} <= set(shares)
+        if all_named and not given:
+            shares = {k: v / whole for k, v in shares.items()}
+        elif whole > 1 + 1e-9 or (all_named and whole < 1 - 1e-9):
+            side = "above" if whole > 1 else "below"
+            raise LabError(f"{', '.join(shares)}: shares sum to {whole:g}, {side} 1")
+        object.__setattr__(self, "shares", tuple(shares.items()))  # hashable
 
     def carrier(self, name: str) -> Carrier:
         """The carrier of that name. Raises `LabError` if the world does not have it."""
@@ -92,7 +101,7 @@ def rows(world: World, data_seed: int, start: int, n: int) -> list[Row]:
 
 def shares(world: World) -> dict[str, float]:
     """The share of each kind of row; sums to 1."""
-    given = dict(world.shares)
+    given = dict(world.shares or ())
     others = [carrier.name for carrier in world.carriers if carrier.name not in given]
     if not others:
         return given
