@@ -1,4 +1,4 @@
-"""The matrix products of training a decoder and of sampling from it, for every side the same.
+"""The cases, and the matrix products of training and of sampling, for every side the same.
 
 Projections that read the same input (query, key and value; gate and up) count as one product, and
 attention counts the whole square of a training step and, in decoding, the keys that are there.
@@ -6,63 +6,78 @@ Nothing else is counted: norms, softmaxes, RoPE, the loss, random numbers and th
 sides' own affair.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lab.lm.model import Architecture
+import numpy as np
+
+from benchmarks.timing import Product
+from lab.lm.model import SIZES, Architecture
+
+N_PROMPT, N_COMPLETION = 30, 22
+KINDS = ("training", "sampling")
 
 
 @dataclass(frozen=True)
-class Product:
-    """E matrix products [M, K] x [K, N], and how often a step or a call does them."""
+class Case:
+    """A model and a batch size, and how many steps or calls of either kind are one turn."""
 
-    name: str
-    e: int
-    m: int
-    k: int
-    n: int
-    times: int
+    arch: Architecture
+    batch: int
+    n_steps: int
+    n_calls: int
 
-    def flop(self) -> int:
-        """Floating point operations of one time."""
-        return 2 * self.e * self.m * self.k * self.n
+    def n_tokens(self, kind: str) -> int:
+        """In a turn: those that went through the layers in training, those drawn in sampling."""
+        if kind == "training":
+            return self.n_steps * self.batch * (N_PROMPT + N_COMPLETION - 1)
+        return self.n_calls * self.batch * N_COMPLETION
+
+    def rows(self) -> tuple[np.ndarray, ...]:
+        """Prompts, start, completions, length: random, a turn's worth but at most 50 batches."""
+        random = np.random.default_rng(0)
+        n = self.batch * min(self.n_steps, 50)
+        draw = lambda low, high, *size: random.integers(low, high, size, dtype=np.int32)
+        return (
+            draw(0, self.arch.n_tokens, n, N_PROMPT),
+            draw(0, N_PROMPT // 2, n),
+            draw(0, self.arch.n_tokens, n, N_COMPLETION),
+            draw(N_COMPLETION // 2, N_COMPLETION + 1, n),
+        )
+
+    def products(self, kind: str) -> list[Product]:
+        """Of a turn."""
+        if kind == "training":
+            # The last token of a completion is only ever a target; only completions have logits.
+            width, found = N_PROMPT + N_COMPLETION - 1, []
+            for p in self._forward(self.n_steps, width, width, N_COMPLETION):
+                found.append(p)
+                found.append(replace(p, name=f"{p.name}, left gradient", k=p.n, n=p.k))
+                found.append(replace(p, name=f"{p.name}, right gradient", m=p.k, k=p.m))
+            return found
+        n_keys = N_PROMPT + N_COMPLETION // 2  # on average
+        prompt = self._forward(self.n_calls, N_PROMPT, N_PROMPT, 1)
+        return prompt + self._forward(self.n_calls * (N_COMPLETION - 1), 1, n_keys, 1)
+
+    def _forward(self, times: int, n_new: int, n_keys: int, n_logits: int) -> list[Product]:
+        s, rows = self.arch, self.batch * n_new
+        d_query, d_key, every = s.n_heads * s.d_head, s.n_kv_heads * s.d_head, times * s.n_layers
+        # Query heads of a group share their keys: one product of a group's rows.
+        groups, group_rows = self.batch * s.n_kv_heads, s.n_heads // s.n_kv_heads * n_new
+        return [
+            Product("query, key, value", 1, rows, s.d_model, d_query + 2 * d_key, every),
+            Product("scores", groups, group_rows, s.d_head, n_keys, every),
+            Product("mixing", groups, group_rows, n_keys, s.d_head, every),
+            Product("output", 1, rows, d_query, s.d_model, every),
+            Product("gate, up", 1, rows, s.d_model, 2 * s.d_hidden, every),
+            Product("down", 1, rows, s.d_hidden, s.d_model, every),
+            Product("head", 1, self.batch * n_logits, s.d_model, s.n_tokens, times),
+        ]
 
 
-def training(arch: Architecture, batch: int, n_prompt: int, n_completion: int) -> list[Product]:
-    """Products of one step: each of the forward pass, and for it two of the backward pass.
-
-    The last token of a completion is only ever a target, and the head sees the completion alone.
-    """
-    found = []
-    n_positions = n_prompt + n_completion - 1
-    for p in _forward(arch, batch, n_positions, n_positions, batch * n_completion):
-        found.append(p)
-        found.append(Product(f"{p.name}, left gradient", p.e, p.m, p.n, p.k, p.times))
-        found.append(Product(f"{p.name}, right gradient", p.e, p.k, p.m, p.n, p.times))
-    return found
-
-
-def sampling(arch: Architecture, batch: int, n_prompt: int, n_completion: int) -> list[Product]:
-    """Products of drawing `n_completion` tokens: the prompt once, then a token at a time."""
-    n_keys = n_prompt + n_completion // 2  # on average
-    decode = _forward(arch, batch, 1, n_keys, batch)
-    prefill = _forward(arch, batch, n_prompt, n_prompt, batch)
-    step = lambda p: Product(f"{p.name}, decode", p.e, p.m, p.k, p.n, p.times * (n_completion - 1))
-    return [Product(f"{p.name}, prompt", p.e, p.m, p.k, p.n, p.times) for p in prefill] + [
-        step(p) for p in decode
-    ]
-
-
-def _forward(s: Architecture, batch: int, n_new: int, n_keys: int, n_logits: int) -> list[Product]:
-    rows = batch * n_new
-    d_query, d_key = s.n_heads * s.d_head, s.n_kv_heads * s.d_head
-    # Query heads of a group share their keys: one product of a group's rows.
-    groups, group_rows = batch * s.n_kv_heads, s.n_heads // s.n_kv_heads * n_new
-    return [
-        Product("query, key, value", 1, rows, s.d_model, d_query + 2 * d_key, s.n_layers),
-        Product("scores", groups, group_rows, s.d_head, n_keys, s.n_layers),
-        Product("mixing", groups, group_rows, n_keys, s.d_head, s.n_layers),
-        Product("output", 1, rows, d_query, s.d_model, s.n_layers),
-        Product("gate, up", 1, rows, s.d_model, 2 * s.d_hidden, s.n_layers),
-        Product("down", 1, rows, s.d_hidden, s.d_model, s.n_layers),
-        Product("head", 1, n_logits, s.d_model, s.n_tokens, 1),
-    ]
+TINY, MEDIUM = (SIZES[name].with_tokens(1700) for name in ("tiny", "medium"))
+CASES = {
+    "tiny-1": Case(TINY, 1, 500, 100),
+    "tiny-64": Case(TINY, 64, 50, 20),
+    "tiny-1024": Case(TINY, 1024, 5, 2),
+    "medium-64": Case(MEDIUM, 64, 5, 3),
+}

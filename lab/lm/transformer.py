@@ -41,7 +41,7 @@ def init(key: Key[Array, ""], arch: Architecture) -> PyTree:
 
     def start(p: spec.Parameter) -> Array:
         if p.scale is None:
-            return jnp.full(p.shape, p.constant)
+            return jnp.full(p.shape, p.constant, jnp.float32)
         return jax.random.normal(rng.named(key, p.stream), p.shape) * p.scale
 
     return spec.build({p.path: start(p) for p in spec.parameters(arch)})
