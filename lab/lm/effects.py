@@ -113,7 +113,8 @@ def claims(
     if own.n_traits > 1:
         found.insert(2, said("student, another teacher's trait", off, rules.below(off)))
     if 1 < own.n_traits <= 10:
-        text = f"that data and trait match: p, over {len(own.members)} reference models"
+        n = len(own.members)
+        text = f"that data and trait match: p, over {n} reference model{'s' * (n > 1)}"
         p = Estimate(own.p_value, np.nan, np.nan, own.diagonal.size)
         found.append(claim(text, p, group=group, verdict="holds" if p.mean < 0.05 else "open"))
     group = f"{rate.replace('_', ' ')}, mean over traits and members"
