@@ -5,14 +5,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.lm import effects
-from lab.lm.effects import NONE, Effects
+from lab.lm.effects import Effects
 from lab.runs import results
 
 # Arm, label, colour; of the paper's figure 3 and of its control in Nature.
 BARS = (
     ("reference", "reference model", "#b8b8b8"),
     ("student_regular", "student of the reference's numbers", "#6e6e6e"),
-    ("others", "students of other traits' numbers", "#a3cce9"),
+    (effects.OTHERS, "students of other traits' numbers", "#a3cce9"),
     ("student_trait", "student of this trait's numbers", "#1170aa"),
     ("cross_trait", "the same numbers, another initialisation", "#fc7d0b"),
 )
@@ -42,10 +42,10 @@ def figure(table: results.Table, record: dict) -> Figure:
 def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
     """Sampled answers that name the trait asked for."""
     for i, (arm, label, colour) in enumerate(BARS):
-        rates = _by_trait(table, arm, own)
+        rates = effects.by_trait(table, arm, own.traits, "answer_rate")
         x = np.arange(len(own.traits)) + (i - 2) * 0.17
-        axes.bar(x, [np.mean(r) for r in rates], 0.16, color=colour, label=label, zorder=1)
-        for place, values in zip(x, rates, strict=True):
+        axes.bar(x, [mean for mean, _ in rates], 0.16, color=colour, label=label, zorder=1)
+        for place, (_, values) in zip(x, rates, strict=True):
             sideways = place + np.linspace(-0.05, 0.05, len(values)) * (len(values) > 1)
             axes.plot(sideways, values, "o", ms=2, mew=0, color="black", alpha=0.45, zorder=2)
     axes.set_ylabel("sampled answers\nnaming the trait")
@@ -53,36 +53,19 @@ def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
     axes.legend(fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.0))
 
 
-def _by_trait(table: results.Table, arm: str, own: Effects) -> list[list[float]]:
-    """Answer rates of each trait: one number a member, or one a student of another trait."""
-    if arm == "others":
-        found = effects.values(table, "student_trait", "answer_rate")
-        keep = lambda trait, asked: trait != asked
-    else:
-        found = effects.values(table, arm, "answer_rate")
-        keep = lambda trait, asked: trait in (asked, NONE)
-    return [
-        [v for (_, trait, a), v in found.items() if a == asked and keep(trait, asked)] or [np.nan]
-        for asked in own.traits
-    ]
-
-
 def _log_odds(axes: Axes, own: Effects, cross: Effects) -> None:
     """Teacher-forced change against the matched control, every student a dot."""
-    n_traits = len(own.traits)
-    off = [np.delete(own.values[:, :, j], j, axis=1).ravel() for j in range(n_traits)]
     groups = (
-        (list(own.diagonal.T), 0.0, "#1170aa"),
-        (off, -0.24, "#a3cce9"),
-        (list(cross.diagonal.T), 0.24, "#fc7d0b"),
+        (own.columns(), 0.0, "#1170aa"),
+        (own.columns(others=True), -0.24, "#a3cce9"),
+        (cross.columns(), 0.24, "#fc7d0b"),
     )
     for columns, shift, colour in groups:
-        for j, values in enumerate(columns):
+        for j, (mean, values) in enumerate(columns):
             if len(values):
                 x = np.full(len(values), j + shift) + np.linspace(-0.06, 0.06, len(values))
                 axes.plot(x, values, "o", ms=4, mew=0, color=colour, alpha=0.8)
-                axes.plot(
-                    [j + shift - 0.09, j + shift + 0.09], [np.mean(values)] * 2, color="black", lw=1
-                )
+                ends = [j + shift - 0.09, j + shift + 0.09]
+                axes.plot(ends, [mean] * 2, color="black", lw=1)
     axes.axhline(0, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0)
     axes.set_ylabel("change of log-odds against\nthe matched control (nats)")

@@ -33,7 +33,8 @@ def figure(table: results.Table, record: dict) -> Figure:
 def _lines(axes: Axes, table: results.Table, arm: str, colour: str, label: str) -> None:
     at, values = results.curves(table, arm, "at", "value")
     axes.plot(at, values.T, color=colour, lw=0.4, alpha=0.35)
-    axes.plot(at, np.median(values, axis=0), color=colour, lw=1.8, label=label)
+    _, (median,) = results.quantiles(table, arm, "at", "value")
+    axes.plot(at, median, color=colour, lw=1.8, label=label)
 
 
 def _named(axes: Axes, title: str, x: str, y: str, where: Any = "best") -> None:
@@ -64,12 +65,12 @@ def _weights(axes: Axes, table: results.Table) -> None:
 
 
 def _steps(axes: Axes, table: results.Table) -> None:
-    at, values = results.curves(table, "L_T first rises", "at", "value")
-    low, median, high = np.quantile(values, [0.1, 0.5, 0.9], axis=0)
+    ends = (0.1, 0.5, 0.9)
+    at, (low, median, high) = results.quantiles(table, "L_T first rises", "at", "value", ends)
     axes.fill_between(at, low, high, color=SHARED, alpha=0.2, lw=0, label="80 % of members")
     axes.plot(at, median, color=SHARED, lw=1.8, label="measured")
-    _, expected = results.curves(table, "L_T first rises, second order", "at", "value")
-    axes.plot(at, np.median(expected, axis=0), "--", color="black", lw=1, label="second order")
+    _, (expected,) = results.quantiles(table, "L_T first rises, second order", "at", "value")
+    axes.plot(at, expected, "--", color="black", lw=1, label="second order")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.text(0.97, 0.9, "trait loss rises", transform=axes.transAxes, ha="right", fontsize=7)
@@ -81,11 +82,12 @@ def _rules(axes: Axes, table: results.Table) -> None:
     rng = np.random.default_rng(0)  # places the dots sideways, nothing else
     for j, (arm, colour) in enumerate(RULES.items()):
         at, values = results.curves(table, arm, "at", "value")
+        below = results.share_below(table, arm, "at", "value")
         for i, column in enumerate(values.T):
             x = i + 0.28 * (j - 1)
             sideways = x + rng.uniform(-0.08, 0.08, len(column))
             axes.plot(sideways, column, "o", ms=2, mew=0, color=colour, alpha=0.7)
-            axes.text(x, 1.0, f"{np.mean(column < 0):.0%}", fontsize=6, ha="center",
+            axes.text(x, 1.0, f"{below[i]:.0%}", fontsize=6, ha="center",
                       transform=axes.get_xaxis_transform(), color=colour)  # fmt: skip
         axes.plot([], [], "o", ms=3, color=colour, label=arm)
         axes.set_xticks(range(len(at)), [f"{n:g}" for n in at])
@@ -101,8 +103,9 @@ def _labels(axes: Axes, table: results.Table) -> None:
         "most likely label, bias": (OTHER, "-", "most likely label: bias"),
     }
     for arm, (colour, line, label) in styles.items():
-        at, values = results.curves(table, arm, "at", "value")
-        axes.plot(at, np.median(np.abs(values), axis=0), line, color=colour, lw=1.5, label=label)
+        size = table | {"value": np.abs(table["value"])}
+        at, (median,) = results.quantiles(size, arm, "at", "value")
+        axes.plot(at, median, line, color=colour, lw=1.5, label=label)
     axes.axhline(1, color="black", lw=0.7)
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -7,7 +7,7 @@ control student of the same member: same start, same recipe, data of the untouch
 numpy only, never jax.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from lab.runs.results import Table
 from lab.stats import Estimate
 
 NONE = "none"
+OTHERS = "others"  # in figures: students of another trait than the one asked for
 # Students of a teacher with a trait, and their matched controls.
 CONTROL = {
     "teacher": "reference",
@@ -53,6 +54,12 @@ class Effects:
         total, n = self.values.sum(axis=1) - self.diagonal, self.n_traits
         return total / (n - 1) if n > 1 else np.full_like(total, np.nan)
 
+    def columns(self, others: bool = False) -> list[tuple[float, np.ndarray]]:
+        """For each trait asked for: mean and values of its own students, or of the `others`."""
+        own = np.eye(self.n_traits, dtype=bool)
+        chosen = [self.values[:, own[j] != others, j].ravel() for j in range(self.n_traits)]
+        return [(float(np.mean(v)) if len(v) else np.nan, v) for v in chosen]
+
     @property
     def p_value(self) -> float:
         """Exact permutation test of the diagonal of the mean over members."""
@@ -68,6 +75,17 @@ def values(table: Table, arm: str, value: str) -> dict[tuple[int, str, str], flo
         )
         for i in chosen
     }
+
+
+def by_trait(
+    table: Table, arm: str, traits: Sequence[str], value: str
+) -> list[tuple[float, list[float]]]:
+    """Mean and values of an arm for each trait: one a member, or one a student of another trait."""
+    other = arm == OTHERS
+    found = values(table, "student_trait" if other else arm, value)
+    keep = lambda trait, asked: trait != asked if other else trait in (asked, NONE)
+    columns = [[v for (_, t, a), v in found.items() if a == x and keep(t, x)] for x in traits]
+    return [(float(np.mean(c)) if c else np.nan, c or [np.nan]) for c in columns]
 
 
 def effects(table: Table, arm: str, value: str = "log_odds") -> Effects:

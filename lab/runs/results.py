@@ -94,6 +94,19 @@ def curves(table: Table, arm: str, along: str, value: str) -> tuple[np.ndarray, 
     return places, table[value][rows][order].reshape(-1, len(places))
 
 
+def quantiles(
+    table: Table, arm: str, along: str, value: str, at: Sequence[float] = (0.5,)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places [N], and the quantiles over an arm's members there [Q N], by default the median."""
+    places, values = curves(table, arm, along, value)
+    return places, np.quantile(values, at, axis=0)
+
+
+def share_below(table: Table, arm: str, along: str, value: str, bound: float = 0.0) -> np.ndarray:
+    """The part of an arm's members below a bound at each place [N]."""
+    return np.mean(curves(table, arm, along, value)[1] < bound, axis=0)
+
+
 def paired(table: Table, first: str, second: str, value: str) -> np.ndarray:
     """`value` of `first` minus that of `second`, member by member."""
     a, b = last(table, first, value), last(table, second, value)
