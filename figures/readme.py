@@ -31,7 +31,7 @@ def _rows(record: dict) -> list[list[str]]:
     return [
         [
             f"{c.text}, {c.unit}" if c.unit and c.unit not in c.text else c.text,
-            c.number(),
+            c.number(c.digits),
             str(c.n),
             c.published,
             c.verdict,
