@@ -55,6 +55,7 @@ def test_eight_devices_hold_an_eighth_each_and_train_the_same_members(tmp_path):
     np.testing.assert_allclose(found[1][1], found[8][1], atol=5e-5)
 
 
+@pytest.mark.slow  # two whole runs; the test above compares parameters
 def test_accuracies_on_eight_devices_are_those_on_one(tmp_path):
     tables = []
     for n in ("1", "8"):

@@ -12,7 +12,7 @@ from lab.runs import results
 from lab.runs.experiment import named
 from tests.process import ROOT
 
-QUICK = ("coverage", "theorem")
+QUICK = ("coverage",)
 
 
 def replayed(name):

@@ -97,7 +97,10 @@ def test_the_copy_as_it_is_passes(copy):
     assert status == 0, text
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+# One mutant is quick; each of the others is a process of 5 seconds.
+@pytest.mark.parametrize(
+    "name", [pytest.param(m, marks=[pytest.mark.slow] * (i > 0)) for i, m in enumerate(MUTANTS)]
+)
 def test_the_check_fails_when(name, copy):
     file, right, wrong, program = MUTANTS[name]
     path = copy / "theory" / file
