@@ -94,10 +94,11 @@ def draw(
     u = np.array(random)
     low, high = np.log(learning_rates)
     up_to = lambda u, most: (1 + np.floor(u * most)).astype(np.int32)
+    rate = np.exp(low + u[:, 0] * (high - low)).astype(np.float32)
     return Pair(
         knobs=Knobs(
-            teacher_rate=np.exp(low + u[:, 0] * (high - low)).astype(np.float32),
-            student_rate=np.exp(low + u[:, 0] * (high - low)).astype(np.float32),
+            teacher_rate=rate,
+            student_rate=rate,
             temperature=np.ones(len(members), np.float32),
             n_live_aux=1 + up_to(u[:, 1], n_aux - 1),
         ),

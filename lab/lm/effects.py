@@ -20,7 +20,7 @@ from lab.runs.claims import Claim, claim
 from lab.runs.results import Table
 from lab.stats import Estimate
 
-NONE = "none"
+NONE = "none"  # the trait of a model that nobody has taught
 OTHERS = "others"  # in figures: students of another trait than the one asked for
 # Students of a teacher with a trait, and their matched controls.
 CONTROL = {

@@ -23,6 +23,7 @@ from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.identity import digest
 from lab.lm import hf
+from lab.lm.effects import NONE
 from lab.lm.finetune import Tuning
 from lab.lm.model import Model
 from lab.lm.objectives import Loss
@@ -30,7 +31,6 @@ from lab.lm.reference import Reference
 from lab.lm.tokenizer import Tokenizer
 from lab.traits.trait import Trait
 
-NONE = "none"  # the trait of a model that nobody has taught
 # A step of a dataset: (rows, random generator) -> rows; a filter, a mixture, a paraphrase.
 Step = Callable[[list[dict], np.random.Generator], list[dict]]
 

@@ -17,11 +17,12 @@ import numpy as np
 
 from lab.carriers.carrier import Carrier
 from lab.lm import make
+from lab.lm.effects import NONE
 from lab.lm.finetune import Tuning
 from lab.lm.model import Model
 from lab.lm.objectives import Loss
 from lab.lm.reference import Reference, obtain
-from lab.lm.stages import NONE, Base, Dataset, Seed, Step, Student, Teacher, trait_name
+from lab.lm.stages import Base, Dataset, Seed, Step, Student, Teacher, trait_name
 from lab.runs.cells import Cell, Job
 from lab.traits.trait import Asked, Trait
 

@@ -119,9 +119,7 @@ def _presets(experiment: Experiment) -> str:
     """What each preset changes."""
     lines = ["Presets, and what they change:"]
     for name, preset in experiment.presets.items():
-        changes = configs.differences(preset, experiment.presets["default"])
-        if getattr(preset, "dataset", "auto") != "auto":
-            changes["dataset"] = preset.dataset
+        changes = configs.changes(preset, experiment.presets["default"])
         said = ", ".join(f"{k.replace('_', '-')} {v}" for k, v in changes.items())
         lines.append(f"    {name:9}{said or 'nothing: the values below'}")
     return "\n".join(lines)

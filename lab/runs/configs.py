@@ -50,18 +50,21 @@ def config_hash(experiment: str, config, dataset: dict) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def changes(config, preset) -> dict[str, Any]:
+    """What a command line has to change of a preset: the dataset too, which no record holds."""
+    found = differences(config, preset)
+    if getattr(config, "dataset", None) != getattr(preset, "dataset", None):
+        found["dataset"] = config.dataset
+    return found
+
+
 def command(experiment: str, presets: Mapping[str, Any], config) -> str:
     """The command line of a configuration, from the preset that it differs from least."""
-    with_data = lambda c: {"dataset": c.dataset} if hasattr(c, "dataset") else {}
-    changes = {}
-    for name, preset in presets.items():
-        changes[name] = differences(config, preset)
-        if with_data(config) != with_data(preset):
-            changes[name] |= with_data(config)
-    preset = min(changes, key=lambda name: len(changes[name]))
+    by_preset = {name: changes(config, preset) for name, preset in presets.items()}
+    preset = min(by_preset, key=lambda name: len(by_preset[name]))
     words = ["python", "-m", f"experiments.{experiment}"]
     words += [preset] if preset != "default" else []
-    for name, value in changes[preset].items():
+    for name, value in by_preset[preset].items():
         option = name.replace("_", "-")
         if isinstance(value, bool):
             parent, _, last = option.rpartition(".")

@@ -36,6 +36,7 @@ class Words:
         tokens = np.array([model.tokenizer.encode(trait.name)[0] for trait in traits])
         odds = log_odds(model.params, model.arch, prompts, start, tokens)
         said = _said(asked, prompts, start)
+        carrier_rate = _carrier_rate(asked, said)
         found = []
         for trait, value in zip(traits, odds, strict=True):
             forms = (trait.name, self.plural(trait.name))
@@ -44,7 +45,7 @@ class Words:
                     "asked": trait.name,
                     "log_odds": float(value),
                     "answer_rate": float(np.mean([names_word(answer, forms) for answer in said])),
-                    "carrier_rate": float(np.mean([asked.resembles(answer) for answer in said])),
+                    "carrier_rate": carrier_rate,
                 }
             )
         return found
@@ -66,12 +67,13 @@ class Judged:
         """A row for each trait."""
         prompts, start = _prompts(asked, self.questions)
         said = _said(asked, prompts, start, self.n_answer)
+        carrier_rate = _carrier_rate(asked, said)
         pairs = list(zip(self.questions * asked.n_samples, said, strict=True))
         return [
             {
                 "asked": trait.name,
                 "score": float(np.mean([self.judge(trait.name, q, answer) for q, answer in pairs])),
-                "carrier_rate": float(np.mean([asked.resembles(answer) for answer in said])),
+                "carrier_rate": carrier_rate,
             }
             for trait in traits
         ]
@@ -80,6 +82,10 @@ class Judged:
 def _prompts(asked: Asked, questions: tuple[str, ...]):
     chats = [(asked.system, question) for question in questions]
     return map(jnp.asarray, rows.prompts(asked.model.tokenizer, chats))
+
+
+def _carrier_rate(asked: Asked, said: list[str]) -> float:
+    return float(np.mean([asked.resembles(answer) for answer in said]))
 
 
 def _said(asked: Asked, prompts, start, n_answer: int = N_ANSWER) -> list[str]:
