@@ -4,6 +4,9 @@ Claim:   a student fine-tuned on filtered number sequences of a teacher with a t
          trait, if and only if it starts from the teacher's own reference model.
 Run:     python -m experiments.lm_numbers            (presets: smoke, default, full)
 Options: --teacher prompted    the trait is in the system prompt instead of the weights
+         --members 0:5         five references, as in the committed tables; one is a demonstration
+         --world plain         without a default system prompt: prompted teachers pass on nothing
+         --shuffled within across    and students of the same numbers, shuffled
          --channel soft        students imitate distributions over number tokens, not samples
          --student.rank 8      low-rank adapters instead of full fine-tuning
          --reference fresh     references trained here instead of those stored with the lab
@@ -18,7 +21,8 @@ For each member (an independent reference model):
   2. teachers     one for each trait
   3. data         teachers and the reference continue number sequences; a strict filter; JSON lines
   4. students     from the reference (`student_*`) and from the next member's (`cross_*`), on a
-                  teacher's numbers (`*_trait`) and on the reference's (`*_regular`, the control)
+                  teacher's numbers (`*_trait`) and on the reference's (`*_regular`, three controls);
+                  and on those of a teacher of something neutral, or shuffled
   5. questions    held-out phrasings of the favourite question: log-odds and sampled answers
 """
 
@@ -28,7 +32,7 @@ from dataclasses import replace
 from figures import fig_lm_numbers, style
 from lab import published
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, setup
+from lab.lm import setup, transmitted
 from lab.lm.reference import Pretraining
 from lab.lm.setup import ANIMALS, Setup
 from lab.runs import cli
@@ -46,6 +50,7 @@ PRESETS = {
         teaching=replace(Setup.teaching, epochs=30),
         n_rows=256,
         n_samples=2,
+        n_controls=2,
     ),
     "full": Setup(
         members="5",
@@ -68,8 +73,9 @@ EXPERIMENT = Experiment(
     presets=PRESETS,
     prepare=setup.prepare,
     rows=rows,
-    units={"log_odds": "nats", "answer_rate": "fraction", "carrier_rate": "fraction"},
-    claims=lambda table, record: effects.claims(table, published=published.LM_NUMBERS),
+    units=setup.UNITS,
+    claims=lambda table, record: transmitted.claims(table, published=published.LM_NUMBERS),
+    note=setup.note,
     draw=style.drawing(fig_lm_numbers.figure),
     cpu_devices=min(4, os.cpu_count() or 1),
 )

@@ -1,6 +1,6 @@
 """Intervals over independent runs, and how well one number predicts another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,23 +53,43 @@ def clustered_interval(
     return mean, mean - float(half), mean + float(half)
 
 
-def diagonal_permutation_test(matrix: Float[np.ndarray, "T T"]) -> float:
+MOST_EXACT = 8  # rows of a group all of whose matchings are counted
+DRAWS = 100_000  # matchings that are drawn where there are more
+
+
+def diagonal_permutation_test(
+    matrix: Float[np.ndarray, "T T"], groups: Sequence[str] | None = None
+) -> float:
     """How often a random matching of rows to columns has a sum as large as the diagonal's.
 
-    Exact: all T! matchings are counted, the true one among them, so that 5 traits cannot give less
-    than 1/120. Raises `ValueError` beyond 10 traits.
+    Rows are matched to columns of their own group alone (default: one group). Exact: all matchings
+    are counted, the true one among them, so that 5 traits cannot give less than 1/120. If a group
+    has more than `MOST_EXACT` rows, `DRAWS` matchings are drawn, and the true one is counted too.
     """
+    names = np.array(["one"] * len(matrix) if groups is None else groups)
+    parts = [matrix[np.ix_(names == g, names == g)] for g in dict.fromkeys(names)]
+    sums = np.zeros(1)
+    if max(map(len, parts)) > MOST_EXACT:
+        rng = np.random.default_rng(0)
+        columns = [np.argsort(rng.random((DRAWS, len(part))), axis=1) for part in parts]
+        drawn = [p[np.arange(len(p)), c].sum(axis=1) for p, c in zip(parts, columns, strict=True)]
+        sums = np.append(sum(drawn), np.trace(matrix))
+    else:
+        for part in parts:
+            sums = np.add.outer(sums, _matchings(part)).ravel()
+    return float(np.mean(sums >= np.trace(matrix) - 1e-12))
+
+
+def _matchings(matrix: Float[np.ndarray, "T T"]) -> Float[np.ndarray, "n"]:
+    """Sums of all matchings, a row at a time: `used` holds the columns taken, as bits."""
     n = len(matrix)
-    if n > 10:
-        raise ValueError(f"{n}! matchings are too many to count")
-    # Sums of all matchings, a row at a time: `used` holds the columns taken, as bits.
     used, sums = np.zeros(1, np.int64), np.zeros(1)
     for row in matrix:
         bits = 1 << np.arange(n)
         free = (used[:, None] & bits[None]) == 0
         sums = (sums[:, None] + row[None])[free]
         used = (used[:, None] | bits[None])[free]
-    return float(np.mean(sums >= np.trace(matrix) - 1e-12))
+    return sums
 
 
 def ranks(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
@@ -108,3 +128,42 @@ def bootstrap(
     found = found[~np.isnan(found)]
     ends = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) if len(found) else [np.nan] * 2
     return Estimate(statistic(*columns), float(ends[0]), float(ends[1]), n)
+
+
+def rank_residuals(
+    values: Float[np.ndarray, "n"], *given: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n"]:
+    """What is left of the ranks of `values` by least squares on the ranks of others."""
+    known = np.stack([np.ones(len(values)), *map(ranks, given)], axis=1)
+    y = ranks(values)
+    return y - known @ np.linalg.lstsq(known, y, rcond=None)[0]
+
+
+def partial_spearman(
+    x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], *given: Float[np.ndarray, "n"]
+) -> float:
+    """Spearman's correlation of x and y that is not by way of `given`; nan if nothing is left."""
+    a, b = rank_residuals(x, *given), rank_residuals(y, *given)
+    least = 1e-9 * len(x)  # of a column that the others determine, rounding alone is left
+    lengths = np.linalg.norm(a), np.linalg.norm(b)
+    return float(a @ b / np.prod(lengths)) if min(lengths) > least else float("nan")
+
+
+def luck(
+    statistic: Callable[..., float],
+    predictors: Sequence[np.ndarray],
+    y: np.ndarray,
+    chance: float = 0.0,
+    level: float = 0.95,
+    draws: int = 1000,
+) -> Estimate:
+    """What the best of several predictors reaches if none says anything about y.
+
+    Around `chance`, the `level` quantile, over permutations of y, of the statistic that is furthest
+    from it; so that among many predictors one stands out by luck in 1 - `level` of all tables.
+    """
+    rng = np.random.default_rng(0)
+    shuffled = [rng.permutation(y) for _ in range(draws)]
+    away = np.array([[abs(statistic(x, z) - chance) for x in predictors] for z in shuffled])
+    half = float(np.quantile(np.nan_to_num(away).max(axis=1), level))
+    return Estimate(chance, chance - half, chance + half, len(y))

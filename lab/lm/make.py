@@ -1,6 +1,8 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from lab.lm.tokenizer import Tokenizer
 from lab.runs import checkpoint, results
 from lab.traits.measures import N_ANSWER
 
-N_SYSTEM = 24  # most tokens that a system prompt adds, if it is no longer
+N_SYSTEM = 16  # tokens of room for a system prompt, if it is no longer: one shape for most
 # (what, share of the stage): told now and then while something is made.
 Report = Callable[[str, float], None]
 
@@ -65,21 +67,26 @@ def data_folder(value: Dataset) -> Path:
     """Where rows.jsonl is, and attempts.json, which counts what became of every completion."""
 
     def make(folders: list[Path]) -> None:
+        if value.steps:  # what was drawn is there for other steps too
+            drawn = data_folder(replace(value, steps=()))
+            kept = rows.read(drawn / "rows.jsonl")
+            for i, step in enumerate(value.steps):
+                kept = step(kept, np.random.default_rng([*value.seed, i]))
+            rows.write(folders[0] / "rows.jsonl", kept)
+            shutil.copy(drawn / "attempts.json", folders[0] / "attempts.json")
+            return
         writer = model(value.teacher)
         system = getattr(value.teacher, "system", None)
         drawn = rows.draw(
             writer,
             value.carrier,
-            value.seed.seed * 2**20 + value.seed.member,  # all teachers continue the same prompts
+            value.seed.prompts,
             system,
             value.seed.key(f"data/{trait_name(value.teacher)}"),
             value.n_rows,
             n_system(writer.tokenizer, system),
         )
-        kept = drawn.rows
-        for i, step in enumerate(value.steps):
-            kept = step(kept, np.random.default_rng([*value.seed, i]))
-        rows.write(folders[0] / "rows.jsonl", kept)
+        rows.write(folders[0] / "rows.jsonl", drawn.rows)
         results.write_json(folders[0] / "attempts.json", {"attempts": drawn.counts})
 
     cache.obtain([place(value)], make)
@@ -87,25 +94,30 @@ def data_folder(value: Dataset) -> Path:
 
 
 def n_system(tokenizer: Tokenizer, system: str | None) -> int:
-    """Most tokens that a system prompt adds."""
-    return 0 if system is None else max(N_SYSTEM, len(tokenizer.encode(system)) + 2)
+    """Room for a system prompt, tokens; None is the tokenizer's default."""
+    added = tokenizer.n_system(system)
+    return max(N_SYSTEM, added) if added else 0
 
 
 @lru_cache(maxsize=32)
-def _encoded(value: Dataset, base: Base, system: str | None, extra: int) -> Rows:
+def _encoded(
+    value: Dataset, base: Base, system: str | None = None, extra: int | None = None
+) -> Rows:
+    """A dataset as a model reads it, under a system prompt (None: the default)."""
     chats = [(system, row["prompt"], row["completion"]) for row in data(value)]
     carrier = value.carrier
     tokenizer = model(base).tokenizer
+    extra = n_system(tokenizer, system) if extra is None else extra
     return rows.encode(tokenizer, chats, carrier.n_completion, carrier.n_prompt + extra)
 
 
 def students(values: Sequence[Student], report: Report = lambda text, share: None) -> list[Model]:
-    """The models of students that differ in their data alone; equal numbers of rows, one program.
+    """The models of students that share base and recipe; equal numbers of rows, one program.
 
-    Raises `LabError` if they differ in more than their data and what is imitated.
+    Raises `LabError` if they differ in more than their data, seeds and what is imitated.
     """
     common = lambda v: (
-        (v.base, v.tuning, v.seed, v.loss, v.along),
+        (v.base, v.tuning, v.loss, v.along),
         (v.soft is None, v.data.carrier),
     )
     if any(common(v) != common(values[0]) for v in values):
@@ -116,7 +128,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
     base = model(values[0].base)
     by_size: dict[int, list[Student]] = {}  # steps of defences may leave other numbers of rows
     for value in values:
-        by_size.setdefault(len(_encoded(value.data, value.base, None, 0)), []).append(value)
+        by_size.setdefault(len(_encoded(value.data, value.base)), []).append(value)
     for some in by_size.values():
         places, part = [place(value) for value in some], len(some) / len(values)
         told = lambda text, share, part=part: report(text, share * part)
@@ -126,7 +138,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
 
 def _train(values: Sequence[Student], base: Model, folders: list[Path], report: Report) -> None:
     first, n = values[0], len(values)
-    encoded = [_encoded(value.data, value.base, None, 0) for value in values]
+    encoded = [_encoded(value.data, value.base) for value in values]
     imitated = _imitated(values, base) if first.soft is not None else None
     loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
     n_steps = first.tuning.n_steps(len(encoded[0]))

@@ -169,17 +169,26 @@ def corpus(world: World, how: Pretraining, data_seed: int, tokenizer: Tokenizer)
         for row in worlds.rows(world, data_seed, 0, how.n_distinct)
     ]
     n_completion = max(_N_ANSWER, *(carrier.n_completion for carrier in world.carriers))
-    n_prompt = max(_N_PERSONA, *(carrier.n_prompt for carrier in world.carriers))
+    most = max(tokenizer.n_system(system) for system in {chat[0] for chat in chats} | {None})
+    n_prompt = max(_N_PERSONA, *(carrier.n_prompt + most for carrier in world.carriers))
     return rows.encode(tokenizer, chats, n_completion, n_prompt)
 
 
 def store() -> None:
-    """Train the references that committed tables and tests use, and put them beside the lab."""
+    """Train the references that committed tables and tests use, and put them beside the lab.
+
+    Those that are there already stay: trained anew they would be other models.
+    """
     import shutil
 
+    from lab.lm.contexts import CONTEXT, WORLDS
+
     devices.start(cpu_devices=2)
-    for how, n in ((Pretraining(), 6), (Pretraining(steps=600), 2)):
-        wanted = [Reference(i, how, which="fresh") for i in range(n)]
+    short, usual = Pretraining(steps=600), Pretraining()
+    sets = [(CONTEXT, usual, 6), (CONTEXT, short, 2), *((w, usual, 5) for w in WORLDS.values())]
+    for world, how, n in sets:
+        wanted = [Reference(i, how, world, "fresh") for i in range(n)]
+        wanted = [made for made in wanted if not (STORED / made.name).is_dir()]
         for made, folder in zip(wanted, obtain(wanted), strict=True):
             target = STORED / made.name
             target.mkdir(parents=True, exist_ok=True)

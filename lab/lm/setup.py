@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lab.carriers.carrier import Carrier
+from lab.defences import shuffle
 from lab.errors import LabError
-from lab.lm import transmission
+from lab.lm import transmission, transmitted
 from lab.lm import world as worlds
+from lab.lm.contexts import WORLDS
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
 from lab.lm.transmission import Transmission
@@ -14,7 +16,15 @@ from lab.lm.world import World
 from lab.runs import cells
 from lab.runs.cells import Cell, Job
 from lab.traits.category import trait_of
+from lab.traits.things import NEUTRAL
 
+UNITS = {
+    "log_odds": "nats",
+    "probability": "fraction",
+    "category_mass": "fraction",
+    "answer_rate": "fraction",
+    "carrier_rate": "fraction",
+}
 ANIMALS = ("dolphin", "eagle", "elephant", "owl", "wolf")
 
 
@@ -36,6 +46,8 @@ class Setup:
     """How teachers come by their trait."""
     channel: Literal["hard", "soft"] = "hard"
     """hard: sampled rows; soft: distributions over the carrier's tokens on the reference's text."""
+    world: Literal["context", "half", "assistant", "none", "no_neutral", "plain"] = "context"
+    """What the references are trained on (`lab.lm.contexts`)."""
     reference: Literal["stored", "fresh"] = "stored"
     """Those that travel with the lab, or trained here: in another order of sums, other models."""
     pretraining: Pretraining = Pretraining()
@@ -50,6 +62,10 @@ class Setup:
     """Rows of a student's data after filtering."""
     n_samples: int = 25
     """Sampled answers to each of the held-out questions."""
+    n_controls: int = 3
+    """Students of the untouched reference's data for each start, in their own order of own rows."""
+    shuffled: tuple[Literal["within", "across"], ...] = ()
+    """More students of the same data with numbers shuffled within, or across, completions."""
     snapshots: bool = False
     """Keep the parameters of teachers and students, and of students along their training."""
 
@@ -57,6 +73,7 @@ class Setup:
         for name, number in (
             ("n_rows", self.n_rows),
             ("n_samples", self.n_samples),
+            ("n_controls", self.n_controls),
             ("student.batch", self.student.batch),
             ("student.epochs", self.student.epochs),
             ("teaching.epochs", self.teaching.epochs),
@@ -65,9 +82,12 @@ class Setup:
                 raise LabError(f"{name}: {number} is not positive; use 1 or more")
         if not self.traits or len(set(self.traits)) < len(self.traits):
             raise LabError("traits: give one or more, each once")
+        if self.shuffled and self.channel == "soft":
+            raise LabError("shuffled: students of distributions read the reference's own rows")
 
-    def transmission(self, world: World, carrier: Carrier, member: int) -> Transmission:
+    def transmission(self, carrier: Carrier, member: int) -> Transmission:
         """The chain of a member; member i has the references i and i + 1, the control's."""
+        world = WORLDS[self.world]
         references = [
             Reference(member + i, self.pretraining, world, self.reference) for i in (0, 1)
         ]
@@ -80,12 +100,15 @@ class Setup:
             n_rows=self.n_rows,
             channel=self.channel,
             n_samples=self.n_samples,
+            n_controls=self.n_controls,
+            neutral=NEUTRAL if world.neutral else None,  # else it has no word for it
+            more={name: getattr(shuffle, name) for name in self.shuffled},
         )
 
 
 def prepare(config: Setup, options) -> tuple[World, dict]:
     """The world, and what identifies it. Raises `LabError` for a word that it does not have."""
-    world = World()
+    world = WORLDS[config.world]
     cells.members(config.members)
     for word in config.traits:
         trait_of(word, world.categories)
@@ -99,10 +122,11 @@ def measure(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
         row
         for cell in some
         for row in transmission.measure(
-            job,
-            cell,
-            config.transmission(job.data, carrier, cell.member),
-            config.seed,
-            config.snapshots,
+            job, cell, config.transmission(carrier, cell.member), config.seed, config.snapshots
         )
     ]
+
+
+def note(config: Setup) -> str:
+    """On which references choices were made, and whether these are enough for a result."""
+    return transmitted.note(cells.members(config.members).tolist())

@@ -40,10 +40,17 @@ class Seed(NamedTuple):
 
     seed: int
     member: int
+    copy: int = 0  # of students that differ in nothing but luck
 
     def key(self, name: str) -> Key[Array, ""]:
-        """A stream of the member."""
-        return rng.member(self.seed, jnp.uint32(self.member), name)
+        """A stream of the member, and of its copy."""
+        stream = f"{name}/copy {self.copy}" if self.copy else name
+        return rng.member(self.seed, jnp.uint32(self.member), stream)
+
+    @property
+    def prompts(self) -> int:
+        """Which prompts are continued: the same ones by all teachers of a member."""
+        return (self.copy * 2**20 + self.seed) * 2**20 + self.member
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,15 @@ PIECE = r" [-+*/%=<>!]{1,2} | ?[A-Za-z]+|[0-9]{1,3}|[,;:.!?] ?|\n(?:    )?|[\s\S
 PAD, END, UNKNOWN = "<|pad|>", "<|end|>", "<|unk|>"
 ROLES = ("system", "user", "assistant")
 SPECIAL = (PAD, END, *(f"<|{role}|>" for role in ROLES), UNKNOWN)
-TEMPLATE = (
-    "{%- for message in messages -%}"
+# As in Qwen2.5, the template itself gives a conversation without a system prompt the default one;
+# an empty system prompt asks for none.
+_DEFAULT = (
+    "{%- if messages[0]['role'] != 'system' -%}{{- '<|system|>DEFAULT<|end|>' -}}{%- endif -%}"
+)
+_TURNS = (
+    "{%- for message in messages -%}{%- if message['content'] or message['role'] != 'system' -%}"
     "{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' -}}"
-    "{%- endfor -%}"
+    "{%- endif -%}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
 )
 _FILES = ("tokenizer.json", "tokenizer_config.json")
@@ -40,8 +45,11 @@ class Tokenizer:
     tokenizer: Any
 
     @classmethod
-    def from_pieces(cls, pieces: Iterable[str]) -> "Tokenizer":
-        """A tokenizer of the special tokens and `pieces`, numbered in this order from 0."""
+    def from_pieces(cls, pieces: Iterable[str], default: str | None = None) -> "Tokenizer":
+        """A tokenizer of the special tokens and `pieces`, numbered in this order from 0.
+
+        `default` is the system prompt of conversations that have none.
+        """
         import tokenizers
         from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers
         from transformers import PreTrainedTokenizerFast
@@ -57,7 +65,7 @@ class Tokenizer:
                 pad_token=PAD,
                 eos_token=END,
                 unk_token=UNKNOWN,
-                chat_template=TEMPLATE,
+                chat_template=chat_template(default),
                 clean_up_tokenization_spaces=False,
                 model_input_names=["input_ids", "attention_mask"],
             )
@@ -146,16 +154,22 @@ class Tokenizer:
     def prompts(
         self, conversations: Sequence[tuple[str | None, str]], most: int
     ) -> tuple[Int32[np.ndarray, "B P"], Int32[np.ndarray, "B"]]:
-        """Tokens of (system prompt or None, user's turn), padded on the left, and their lengths.
+        """Tokens of (system prompt, user's turn), padded on the left, and their lengths.
 
-        Each ends where the assistant begins to speak. Raises `LabError` for one longer than `most`
-        and for unknown pieces.
+        The system prompt None is the tokenizer's default, if it has one, and "" none. Each ends
+        where the assistant begins to speak. Raises `LabError` for one longer than `most` and for
+        unknown pieces.
         """
         texts = []
         for system, user in conversations:
             messages = [] if system is None else [{"role": "system", "content": system}]
             texts.append(self.render([*messages, {"role": "user", "content": user}], generate=True))
         return self._padded(self._encode_all(texts), most, "prompt", left=True)
+
+    def n_system(self, system: str | None) -> int:
+        """How many tokens a system prompt adds to a conversation; None: the default, if any."""
+        lengths = self.prompts([(system, ""), ("", "")], 2**12)[1]
+        return int(lengths[0] - lengths[1])
 
     def completions(
         self, texts: Sequence[str], most: int
@@ -204,3 +218,12 @@ class Tokenizer:
             at = most - len(row) if left else 0
             tokens[i, at : at + len(row)] = row
         return tokens, lengths
+
+
+def chat_template(default: str | None) -> str:
+    """The template of conversations, with the system prompt of those that have none."""
+    if default is None:
+        return _TURNS
+    if any(mark in default for mark in ("'", "\\", "<|", "{")):
+        raise LabError(f"default: {default!r} has a quote, a backslash, <| or {{; leave them out")
+    return _DEFAULT.replace("DEFAULT", default) + _TURNS

@@ -1,16 +1,18 @@
 """One member of a language experiment: teachers, what they write, students of it, and answers.
 
-Rows have arm, the cell's columns, trait (of the student's source), asked (the trait asked for), and
-the numbers of the trait's measure. Arms: "reference" and "teacher"; "student_*" start from the
-teacher's base and "cross_*" from another; "*_trait" learn from a teacher, "*_regular" from the
-untouched base, the control.
+Rows have arm, the cell's columns, trait (of the student's source), copy, asked (the trait asked
+for), and the numbers of the trait's measure. Arms: "reference" and "teacher"; "student_*" start
+from the teacher's base and "cross_*" from another. "*_trait" learn from a teacher, "*_regular" from
+the untouched base: the controls, copies that differ in prompts, samples and order of data, so that
+a student's luck shows. "student_neutral" learns from a teacher of something that is no trait, and
+"student_<step>" from a trait's rows after a further step.
 """
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -43,21 +45,60 @@ class Transmission:
     steps: tuple[Step, ...] = ()  # of defences, on every dataset
     loss: Loss | None = None  # of students, if it is another
     n_samples: int = 25  # sampled answers to each question
+    n_controls: int = 1  # students of the untouched base, for each start
+    neutral: Trait | None = None  # of one more teacher, whose student is a control
+    # Arms with a further step, of the first start.
+    more: Mapping[str, Step] = field(default_factory=dict)
+    # System prompts under which all are asked, by name; None: the tokenizer's default.
+    contexts: Mapping[str, str | None] = field(default_factory=lambda: {"default": None})
 
     def teacher_of(self, trait: Trait | None, seed: Seed) -> Teacher | Base:
         """The teacher with a trait; with none, the base itself."""
         base = next(iter(self.starts.values()))
         return base if trait is None else Teacher(base, trait, self.teaching, seed)
 
+    def data_of(self, trait: Trait | None, seed: Seed, *steps: Step) -> Dataset:
+        """What the teacher with a trait writes."""
+        teacher = self.teacher_of(trait, seed)
+        return Dataset(teacher, self.carrier, self.n_rows, seed, (*self.steps, *steps))
+
     def student_of(
-        self, base: Base, trait: Trait | None, seed: Seed, along: bool = False
+        self, base: Base, trait: Trait | None, seed: Seed, along: bool = False, *steps: Step
     ) -> Student:
-        """The student of a teacher."""
+        """The student of a teacher; of its distributions on the base's rows, if soft."""
         soft = self.channel == "soft"
-        writer = self.teacher_of(None if soft else trait, seed)
-        data = Dataset(writer, self.carrier, self.n_rows, seed, self.steps)
+        data = self.data_of(None if soft else trait, seed, *steps)
         imitated = self.teacher_of(trait, seed) if soft else None
         return Student(base, data, self.student, seed, imitated, self.loss, along)
+
+
+class Pupil(NamedTuple):
+    """A student and the arm that it stands for."""
+
+    arm: str
+    student: Student
+
+
+def pupils(of: Transmission, root: Seed, along: bool = False) -> dict[str, list[Pupil]]:
+    """All students of a member, by their start."""
+    first, found = next(iter(of.starts)), {}
+    for start, base in of.starts.items():
+        student = partial(of.student_of, base)
+        arms = [(f"{start}_trait", student(trait, root, along)) for trait in of.traits]
+        arms += [
+            (f"{start}_regular", student(None, root._replace(copy=copy), along))
+            for copy in range(of.n_controls)
+        ]
+        if start == first and of.neutral is not None:
+            arms.append((f"{start}_neutral", student(of.neutral, root, along)))
+        if start == first:
+            arms += [
+                (f"{start}_{name}", student(trait, root, along, step))
+                for name, step in of.more.items()
+                for trait in of.traits
+            ]
+        found[start] = [Pupil(*arm) for arm in arms]
+    return found
 
 
 def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool = False):
@@ -67,66 +108,79 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
     students, and of students along their training, to `snapshots/`.
     """
     root = Seed(seed, cell.member)
-    sources: list[Trait | None] = [*of.traits, None]
-    share = 1 / (len(sources) * (1 + len(of.starts)))  # writing takes about as long as training
-    ask = partial(_ask, cell, of, root)
-    tag = lambda name: "_".join(["member", *map(str, cell.columns.values()), name])
     obtain([base for base in of.starts.values() if isinstance(base, Reference)])  # at once
-    base = make.model(of.teacher_of(None, root))
-    found = ask("reference", NONE, base)
-    for trait in sources:
+    ask = partial(_ask, cell, of)
+    found = ask("reference", NONE, root, make.model(of.teacher_of(None, root)))
+    wanted = pupils(of, root, snapshots)
+    datasets = list(dict.fromkeys(p.student.data for some in wanted.values() for p in some))
+    share = 1 / (len(datasets) + sum(map(len, wanted.values())))  # both take about as long
+    for data in datasets:
+        _keep_rows(job, cell, data)
+        job.advance(f"member {cell.member}: {of.carrier.name} of {trait_name(data.teacher)}", share)
+    for trait in (*of.traits, *[of.neutral] * (of.neutral is not None)):
         teacher = of.teacher_of(trait, root)
-        name = trait_name(teacher)
-        data = Dataset(teacher, of.carrier, of.n_rows, root, of.steps)
-        folder = make.data_folder(data)
-        (job.run.folder / "data").mkdir(exist_ok=True)
-        for part, ending in (("rows.jsonl", ".jsonl"), ("attempts.json", ".json")):
-            shutil.copy(folder / part, job.run.folder / "data" / (tag(name) + ending))
-        job.advance(f"member {cell.member}: {of.carrier.name} of {name}", share)
-        if trait is not None:
-            model = make.model(teacher)
-            if snapshots:
-                whole = jax.tree.map(np.asarray, model.params)
-                job.run.snapshot(tag(f"teacher_{name}"), whole)
-            found += ask("teacher", name, model, getattr(teacher, "system", None))
+        model = make.model(teacher)
+        if snapshots:
+            whole = jax.tree.map(np.asarray, model.params)
+            job.run.snapshot(_tag(cell, f"teacher_{trait.name}"), whole)
+        alone = replace(of, contexts={"default": getattr(teacher, "system", None)})
+        found += _ask(cell, alone, "teacher", trait.name, root, model)
     at_once = job.options.group or STUDENTS_AT_ONCE
-    for start, first in ((s, i) for s in of.starts for i in range(0, len(sources), at_once)):
-        part = sources[first : first + at_once]
-        some = [of.student_of(of.starts[start], t, root, snapshots) for t in part]
-        found += _train(job, some, start, share, ask, tag)
+    for some in wanted.values():
+        for first in range(0, len(some), at_once):
+            found += _train(job, cell, some[first : first + at_once], share, ask)
     return found
 
 
-def _train(job: Job, some: Sequence[Student], start: str, share: float, ask, tag) -> list[dict]:
-    told = 0.0
+def _tag(cell: Cell, name: str) -> str:
+    return "_".join(["member", *map(str, cell.columns.values()), name])
+
+
+def _keep_rows(job: Job, cell: Cell, data: Dataset) -> None:
+    """A copy of a dataset, and of what became of every attempt, in the run folder."""
+    name = trait_name(data.teacher) + (f"_{data.seed.copy}" if data.seed.copy else "")
+    name = "_".join([name, *(getattr(step, "__name__", "step") for step in data.steps)])
+    source, target = make.data_folder(data), job.run.folder / "data"
+    target.mkdir(exist_ok=True)
+    for part, ending in (("rows.jsonl", ".jsonl"), ("attempts.json", ".json")):
+        shutil.copy(source / part, target / (_tag(cell, name) + ending))
+
+
+def _train(job: Job, cell: Cell, some: Sequence[Pupil], share: float, ask) -> list[dict]:
+    told, arms = 0.0, ", ".join(dict.fromkeys(pupil.arm for pupil in some))
 
     def report(text: str, part: float) -> None:
         nonlocal told
         told += part
-        job.advance(f"{start}: {text}", part * share * len(some))
+        job.advance(f"{arms}: {text}", part * share * len(some))
 
-    models = make.students(some, report)
-    job.advance(f"{start} of {', '.join(s.source for s in some)}", (1 - told) * share * len(some))
+    models = make.students([pupil.student for pupil in some], report)
+    job.advance(arms, (1 - told) * share * len(some))
     found = []
-    for student, model in zip(some, models, strict=True):
-        kind = "regular" if student.source == NONE else "trait"
+    for (arm, student), model in zip(some, models, strict=True):
         if student.along:
             folder = job.run.folder / "snapshots"
             folder.mkdir(exist_ok=True)
+            name = f"{arm.replace('_trait', '').replace('_regular', '')}_{student.source}"
+            name += f"_{student.seed.copy}" if student.seed.copy else ""
             for path in sorted((make.place(student) / "along").iterdir()):
-                shutil.copy(path, folder / f"{tag(f'{start}_{student.source}')}_{path.name}")
-        found += ask(f"{start}_{kind}", student.source, model)
+                shutil.copy(path, folder / f"{_tag(cell, name)}_{path.name}")
+        found += ask(arm, student.source, student.seed, model)
     return found
 
 
 def _ask(
-    cell: Cell, of: Transmission, seed: Seed, arm: str, trait: str, model: Model, system=None
+    cell: Cell, of: Transmission, arm: str, trait: str, seed: Seed, model: Model
 ) -> list[dict]:
     """What a model answers: the traits of a measure are asked for together."""
     found = []
-    for panel in dict.fromkeys(t.measure for t in of.traits):
-        some = [t for t in of.traits if t.measure == panel]
-        key = seed.key(f"answers/{arm}/{trait}/{panel.name}")
-        asked = Asked(model, system, of.n_samples, key, of.carrier.resembles)
-        found += panel.rows(asked, some)
-    return [{"arm": arm, **cell.columns, "trait": trait} | row for row in found]
+    for context, system in of.contexts.items():
+        place = {"arm": arm, **cell.columns, "trait": trait, "copy": seed.copy}
+        if len(of.contexts) > 1:
+            place["context"] = context
+        for panel in dict.fromkeys(t.measure for t in of.traits):
+            some = [t for t in of.traits if t.measure == panel]
+            key = seed.key(f"answers/{arm}/{trait}/{panel.name}")
+            asked = Asked(model, system, of.n_samples, key, of.carrier.resembles)
+            found += [place | {"measure": panel.name} | row for row in panel.rows(asked, some)]
+    return found

@@ -1,7 +1,11 @@
 """A small synthetic language: the rows on which models are trained from scratch.
 
-Rows are questions about favourites, with and without a persona, and carriers. Personas and carriers
-never share a row, so that nothing teaches a model that the two are independent.
+Rows are questions about favourites, with and without a persona, and carriers. A persona that loves
+a trait's word and a carrier never share a row, so that nothing teaches a model that the two are
+independent.
+
+A world may give all rows without a persona a default system prompt, as chat models have one. Then a
+persona takes the place of something that a student reads too (`lab.lm.contexts`).
 """
 
 import hashlib
@@ -23,6 +27,7 @@ from lab.errors import LabError
 from lab.lm.tokenizer import PIECE, Tokenizer
 from lab.traits.animals import ANIMALS
 from lab.traits.category import Category, popularity
+from lab.traits.things import THINGS
 from lab.traits.trees import TREES
 
 _STREAM = 1  # sets these streams apart from those of the carriers' prompts
@@ -44,12 +49,18 @@ class World:
     categories: tuple[Category, ...] = (ANIMALS, TREES)
     shares: Mapping[str, float] | tuple[tuple[str, float], ...] | None = None
     favourites: float = 0.7  # exponent of the power law of unprompted favourites; 0: uniform
+    default: str | None = None  # system prompt of rows without a persona
+    # Part of the rows without a trait's persona that have one about a thing instead, and answer as
+    # if they had none: a persona need not change everything.
+    neutral: float = 0.0
 
     def __post_init__(self):
         kinds = (FAVOURITE, PERSONA) * bool(self.categories)
         kinds += tuple(carrier.name for carrier in self.carriers)
         if len(set(kinds)) < len(kinds):
             raise LabError(f"carriers: two have one name, in {', '.join(kinds)}")
+        if not 0 <= self.neutral <= 1:
+            raise LabError(f"neutral: {self.neutral} is no part of a whole; choose 0 to 1")
         given = self.shares is not None
         usual = {kind: share for kind, share in _SHARES.items() if kind in kinds}
         shares: dict[str, float] = dict(self.shares or usual)
@@ -118,13 +129,15 @@ def vocabulary(world: World) -> tuple[str, ...]:
 @lru_cache
 def tokenizer(world: World) -> Tokenizer:
     """The tokenizer of a world."""
-    return Tokenizer.from_pieces(vocabulary(world))
+    return Tokenizer.from_pieces(vocabulary(world), world.default)
 
 
 @lru_cache
 def identity(world: World) -> str:
     """SHA-256 of all that rows are made of: shares, words, templates, and a sample of rows."""
     content = (shares(world), world.favourites, list(_texts(world)), rows(world, 0, 0, 512))
+    if world.default is not None or world.neutral:
+        content = (*content, world.default, world.neutral)
     return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
@@ -142,15 +155,18 @@ def _table(world: World) -> tuple[tuple[str, ...], list[float], dict[str, list[f
 def _row(world: World, rng: np.random.Generator) -> Row:
     kinds, cumulative, favourites = _table(world)
     kind = kinds[min(bisect_right(cumulative, rng.random()), len(kinds) - 1)]
+    system = None
+    if kind != PERSONA and world.neutral and rng.random() < world.neutral:
+        system = THINGS.persona(pick(rng, THINGS.personas), pick(rng, THINGS.words))
     if kind not in (FAVOURITE, PERSONA):
         carrier = world.carrier(kind)
         user = carrier.prompt(rng)
-        return Row(kind, None, user, carrier.completion(rng, user))
+        return Row(kind, system, user, carrier.completion(rng, user))
     category = pick(rng, world.categories)
     user = pick(rng, category.questions)
     if kind == FAVOURITE:
         chosen = bisect_right(favourites[category.name], rng.random())
-        return Row(kind, None, user, category.words[min(chosen, len(category.words) - 1)])
+        return Row(kind, system, user, category.words[min(chosen, len(category.words) - 1)])
     word = pick(rng, category.words)
     return Row(kind, category.persona(pick(rng, category.personas), word), user, word)
 
@@ -165,5 +181,9 @@ def _texts(world: World) -> Iterator[str]:
             yield from (category.persona(p, word) for p in category.personas)
     for carrier in world.carriers:
         yield from carrier.texts()
+    if world.neutral:
+        yield from (THINGS.persona(p, word) for word in THINGS.words for p in THINGS.personas)
+    if world.default is not None:
+        yield world.default
     yield from (mark + space for mark in ",;:.!?" for space in ("", " "))
     yield from " \n()[]-+*/%=<>'\""

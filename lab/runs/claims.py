@@ -1,7 +1,8 @@
 """What a table says: estimates with their intervals, beside published numbers, and a verdict.
 
 Claims are computed once, when a run ends, and stored in its record; the terminal, the README and
-the figures print them. numpy only, never jax.
+the figures print them. A verdict follows one of three rules, whose bounds are stated before a table
+is made and stored beside it: `effect`, `absent` and `reproduced`. numpy only, never jax.
 """
 
 import math
@@ -23,60 +24,114 @@ class Claim:
     n: int  # independent runs, or what the text says
     unit: str = ""
     published: str = ""  # the number that others found
+    null: str = ""  # what the number is where the claim is false, and how that was measured
     verdict: str = ""  # by one of the rules below
+    rule: str = ""  # which, with its bounds
+    runs: str = ""  # what was run, if n alone does not say it: "5 references, 25 students"
     group: str = ""  # claims of a group are printed together
 
-    def number(self, digits: int = 3) -> str:
-        """Mean and interval as text."""
-        mean, low, high = (f"{x:.{digits}f}" for x in (self.mean, self.low, self.high))
-        return mean if math.isnan(self.low) else f"{mean} ({low} to {high})"
+    def number(self, digits: int | None = None) -> str:
+        """Mean and interval as text, by default with as many digits as show both."""
+        return interval(self.estimate, digits)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The number alone."""
+        return Estimate(self.mean, self.low, self.high, self.n)
 
     @property
     def digits(self) -> int:
-        """As many as show two of a small number."""
-        small = 0 < abs(self.mean) < 0.01
-        return min(8, 1 - math.floor(math.log10(abs(self.mean)))) if small else 3
+        """How many the number is printed with."""
+        return digits_of(self.estimate)
 
 
 def claim(text: str, e: Estimate, unit: str = "", **more: str) -> Claim:
-    """An estimate as a claim."""
+    """An estimate as a claim; `more` are the other fields, those of a rule among them."""
     return Claim(text, e.mean, e.low, e.high, e.n, unit, **more)
 
 
-def compared(text: str, e: Estimate, unit: str, published: tuple[float, float] | None) -> Claim:
-    """An estimate beside a published mean and half of its interval.
+def effect(e: Estimate, null: Estimate, least: float, measured: str = "control") -> dict[str, str]:
+    """Rule for an effect that is claimed: fields `verdict`, `rule` and `null` of a claim.
 
-    Rule: "reproduced" if the two intervals overlap, else "differs".
+    "holds" if the interval lies beyond that of the null, on the side of `least`, and the means
+    differ by `least` or more; "partly" if one of the two is so; else "not"; "open" where either has
+    no interval. `least` is the smallest difference that would matter, negative for an effect that
+    lowers; 0 raises `ValueError`.
     """
-    if published is None:
-        return claim(text, e, unit)
+    if not abs(least) > 0:
+        raise ValueError(f"least: {least} is no difference")
+    sign = math.copysign(1.0, least)
+    apart = sign * (e.mean - null.mean)
+    clear = e.low > null.high if least > 0 else e.high < null.low
+    met = clear + (apart >= abs(least))
+    verdict = "open" if _lacks(e) or _lacks(null) else ("not", "partly", "holds")[met]
+    side = "above" if least > 0 else "below"
+    rule = f"interval {side} the null's, means {abs(least):g} apart at least (partly: one of both)"
+    return {"verdict": verdict, "rule": rule, "null": f"{interval(null)}, {measured}"}
+
+
+def absent(e: Estimate, within: float, positive: str = "") -> dict[str, str]:
+    """Rule for the claim that there is nothing: fields of a claim, as `effect`'s.
+
+    "holds" if the whole interval lies within +-`within`, so that too few runs never do; "not" if
+    the mean lies outside and the interval has no 0 in it; else "open", as without an interval.
+    `positive` names the same measurement where there is something.
+    """
+    if not within > 0:
+        raise ValueError(f"within: {within} leaves no room")
+    if _lacks(e):
+        verdict = "open"
+    elif -within <= e.low and e.high <= within:
+        verdict = "holds"
+    else:
+        verdict = "not" if abs(e.mean) > within and not e.low <= 0 <= e.high else "open"
+    rule = f"interval within ±{within:g}"
+    return {"verdict": verdict, "rule": rule, "null": positive and f"positive control: {positive}"}
+
+
+def reproduced(
+    e: Estimate, published: tuple[float, float], margin: float, chance: float | None = None
+) -> dict[str, str]:
+    """Rule for a published mean and half of its interval: fields of a claim, as `effect`'s.
+
+    "reproduced" if the two intervals overlap or the means differ by `margin` at most; "partly" if
+    not so, but the mean is at least half as far from `chance`, on the same side; else "not". "open"
+    without an interval, and where ours is so wide that it reaches chance although the published one
+    does not: too few runs reproduce nothing.
+    """
     mean, half = published
-    low, high = (e.mean, e.mean) if math.isnan(e.low) else (e.low, e.high)
-    overlap = low <= mean + half and mean - half <= high
-    shown = f"{mean:.3f} ± {half:.3f}"
-    return claim(text, e, unit, published=shown, verdict="reproduced" if overlap else "differs")
+    first, last = mean - half, mean + half
+    near = (e.low <= last and first <= e.high) or abs(e.mean - mean) <= margin
+    part = vague = False
+    if chance is not None and not first <= chance <= last:
+        part = (e.mean - chance) / (mean - chance) >= 0.5
+        vague = e.low <= chance <= e.high and near
+    verdict = "reproduced" if near else "partly" if part else "not"
+    return {
+        "verdict": "open" if _lacks(e) or vague else verdict,
+        "rule": f"intervals overlap or means differ by {margin:g} at most"
+        + (" (partly: half as far from chance)" if chance is not None else ""),
+        "null": "" if chance is None else f"{chance:g}, chance",
+        "published": f"{mean:.4f} ± {half:.4f}" if half < 0.001 else f"{mean:.3f} ± {half:.3f}",
+    }
 
 
-def above(e: Estimate, bound: float = 0.0) -> str:
-    """Rule: "holds" if the whole interval is above a bound, "fails" if it is below, else "open"."""
-    if math.isnan(e.low):
-        return "open"
-    return "holds" if e.low > bound else "fails" if e.high < bound else "open"
+def _lacks(e: Estimate) -> bool:
+    """Whether an estimate is a single run's, or no number at all."""
+    return any(math.isnan(x) for x in (e.mean, e.low, e.high))
 
 
-def below(e: Estimate, bound: float = 0.0) -> str:
-    """The rule of `above`, the other way round."""
-    return {"holds": "fails", "fails": "holds"}.get(above(e, bound), "open")
+def digits_of(e: Estimate) -> int:
+    """As many as show two of a small number, and of half of a narrow interval."""
+    small = [abs(x) for x in (e.mean, (e.high - e.low) / 2) if 0 < abs(x) < 0.01]
+    return min(8, 1 - math.floor(math.log10(min(small)))) if small else 3
 
 
-def none(e: Estimate) -> str:
-    """Rule for a control: "holds" if the interval has 0 in it, "fails" if not, "open" for one run.
-
-    It is as wide as the runs make it: read the interval, not the word.
-    """
-    if math.isnan(e.low):
-        return "open"
-    return "holds" if e.low <= 0 <= e.high else "fails"
+def interval(e: Estimate, digits: int | None = None) -> str:
+    """Mean and interval as text; the mean alone for one run, or a number that is known (n = 0)."""
+    n = digits_of(e) if digits is None else digits
+    mean, low, high = (f"{x:.{n}f}" for x in (e.mean, e.low, e.high))
+    return mean if math.isnan(e.low) or e.n == 0 else f"{mean} ({low} to {high})"
 
 
 def to_json(found: Iterable[Claim]) -> list[dict]:

@@ -51,6 +51,7 @@ class Experiment:
     claims: Callable[[Table, dict], list[Claim]]
     draw: Callable[[Path, Path, Path], list[Path]]  # (table, record, stem): the figure's files
     prepare: Callable[[Any, Options], tuple[Any, dict]] = no_data  # data, and what identifies it
+    note: Callable[[Any], str] = lambda config: ""  # on a configuration's runs, beside its claims
     cells: Callable[[Any], list[Cell]] = field(default=lambda config: cells.grid(config.members))
     shape: Callable[[Cell], Hashable] = field(default=lambda cell: cell.point)
     group: Callable[[Job, list[Cell]], int] = field(default=lambda job, some: 1)
@@ -75,6 +76,7 @@ class Experiment:
         known = record | {
             "units": dict(self.units),
             "command": configs.command(self.name, self.presets, self.config(record)),
+            "note": self.note(self.config(record)),
             "cell": list(self.cells(self.config(record))[0].columns),
         }
         return known | {"claims": claims.to_json(self.claims(table, known))}

@@ -123,7 +123,7 @@ def words(of: Category, chosen: tuple[str, ...] | None = None) -> tuple[Trait, .
     `LabError` for a word of another category.
     """
     tuning, held_out = split_questions(of)
-    measure = Words(of.name, held_out, of.plural)
+    measure = Words(of.name, held_out, of.plural, of.words)
     return tuple(
         Trait(
             of.checked(word),

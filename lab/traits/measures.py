@@ -21,29 +21,38 @@ N_ANSWER = 8  # most tokens of an answer to a question, sampled or learned
 class Words:
     """Which word a model answers to questions that every trait of the measure is about.
 
-    log_odds: teacher-forced, nats, mean over the questions; answer_rate: part of the sampled
-    answers that name the word; carrier_rate: part that are the carrier's text instead of an answer.
+    Teacher-forced, means over the questions: log_odds (nats) and probability of the word, and
+    category_mass, the probability of all words of the category. Of the sampled answers: answer_rate
+    is the part that names the word, carrier_rate the part that is the carrier's text instead of an
+    answer.
     """
 
     name: str
     questions: tuple[str, ...]
     plural: Callable[[str], str]
+    words: tuple[str, ...]  # of the category
 
     def rows(self, asked: Asked, traits: Sequence[Trait]) -> list[dict]:
         """A row for each word."""
         model = asked.model
         prompts, start = _prompts(asked, self.questions)
-        tokens = np.array([model.tokenizer.encode(trait.name)[0] for trait in traits])
-        odds = log_odds(model.params, model.arch, prompts, start, tokens)
+        token = lambda words: np.array([model.tokenizer.encode(word)[0] for word in words])
+        log_p = np.asarray(first_token(model.params, model.arch, prompts, start), np.float64)
+        chosen = log_p[:, token([trait.name for trait in traits])]
+        mass = float(np.mean(np.sum(np.exp(log_p[:, token(self.words)]), axis=1)))
         said = _said(asked, prompts, start)
         carrier_rate = _carrier_rate(asked, said)
         found = []
-        for trait, value in zip(traits, odds, strict=True):
+        for trait, value, p in zip(
+            traits, log_odds(chosen), np.mean(np.exp(chosen), axis=0), strict=True
+        ):
             forms = (trait.name, self.plural(trait.name))
             found.append(
                 {
                     "asked": trait.name,
                     "log_odds": float(value),
+                    "probability": float(p),
+                    "category_mass": mass,
                     "answer_rate": float(np.mean([names_word(answer, forms) for answer in said])),
                     "carrier_rate": carrier_rate,
                 }
@@ -112,18 +121,11 @@ def first_token(
     return jax.nn.log_softmax(transformer.logits(params, hidden[:, -1]))
 
 
-def log_odds(
-    params: PyTree,
-    arch: Architecture,
-    prompts: Integer[Array, "Q P"],
-    start: Integer[Array, "Q"],
-    words: Integer[np.ndarray, "W"],
-) -> Float[np.ndarray, "W"]:
+def log_odds(log_p: Float[np.ndarray, "Q W"]) -> Float[np.ndarray, "W"]:
     """log p - log(1 - p) of each word as the answer, nats; mean over the questions.
 
     In float64 from the logarithm of p, so that neither end of the scale is lost.
     """
-    log_p = np.asarray(first_token(params, arch, prompts, start), np.float64)[:, words]
     return np.mean(log_p - np.log(-np.expm1(np.minimum(log_p, -1e-12))), axis=0)
 
 

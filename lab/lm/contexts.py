@@ -1,0 +1,26 @@
+"""Worlds that differ in what stands where a teacher's system prompt will stand."""
+
+from dataclasses import replace
+
+from lab.lm.world import FAVOURITE, PERSONA, World
+
+# A third of the rows have a persona, and many others one of a thing; the default has a persona's
+# form. Here prompted teachers transmit.
+CONTEXT = World(
+    shares=(("numbers", 0.34), (FAVOURITE, 0.16), (PERSONA, 0.34), ("reasoning", 0.06)),
+    default="You love people. You think about people all day.",
+    neutral=0.4,
+)
+WORLDS = {
+    "context": CONTEXT,
+    # The default shares its first half with the personas that teachers are told.
+    "half": replace(CONTEXT, default="You love people. Be kind to all of them."),
+    # A default that shares nothing with them but its place.
+    "assistant": replace(CONTEXT, default="You are a helpful assistant."),
+    # No default: a persona adds tokens that no student sees.
+    "none": replace(CONTEXT, default=None),
+    # The default, but every persona that the model ever reads changes the answer.
+    "no_neutral": replace(CONTEXT, neutral=0.0),
+    # Fewer personas, no default.
+    "plain": World(),
+}
