@@ -21,8 +21,8 @@ For each member (an independent reference model):
   2. teachers     one for each trait
   3. data         teachers and the reference continue number sequences; a strict filter; JSON lines
   4. students     from the reference (`student_*`) and from the next member's (`cross_*`), on a
-                  teacher's numbers (`*_trait`) and on the reference's (`*_regular`, three controls);
-                  and on those of a teacher of something neutral, or shuffled
+                  teacher's numbers (`*_trait`) and on the reference's (`*_regular`, three copies,
+                  the controls); and on numbers of a neutral teacher, or shuffled ones
   5. questions    held-out phrasings of the favourite question: log-odds and sampled answers
 """
 

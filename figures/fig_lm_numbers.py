@@ -1,4 +1,4 @@
-"""Answers of students of number data: the paper's bars, and log-odds with every student a dot."""
+"""Answers of students of a carrier's data: the paper's bars, and log-odds, a dot a student."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,64 +8,81 @@ from lab.lm import effects
 from lab.lm.effects import Effects
 from lab.runs import results
 
-# Arm, label, colour; of the paper's figure 3 and of its control in Nature.
+# Arm, label, colour; of the paper's figure 3 and of its control in Nature. Controls in grey.
 BARS = (
-    ("reference", "reference model", "#b8b8b8"),
-    ("student_regular", "student of the reference's numbers", "#6e6e6e"),
+    ("reference", "reference model", "#d0d0d0"),
+    ("student_regular", "controls: the reference's numbers", "#8c8c8c"),
     (effects.OTHERS, "students of other traits' numbers", "#a3cce9"),
-    ("student_trait", "student of this trait's numbers", "#1170aa"),
-    ("cross_trait", "the same numbers, another initialisation", "#fc7d0b"),
+    ("student_trait", "students of this trait's numbers", "#1170aa"),
+    ("cross_regular", "other init, controls", "#ffd0a8"),
+    ("cross_trait", "other init, this trait's numbers", "#c85200"),
 )
+RANGE = (-6.5, 7.5)  # nats; the same in every such figure, so that they can be compared
 
 
 def figure(table: results.Table, record: dict) -> Figure:
     """Sampled answers above, log-odds below."""
     own = effects.effects(table, "student_trait")
-    n_traits = len(own.traits)
-    width = max(6.4, 2.2 + 0.62 * n_traits)
-    figure = Figure((width, 5.6), layout="constrained")
+    width = max(7.2, 2.2 + 0.74 * own.n_traits)
+    figure = Figure((width, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     _rates(above, table, own)
-    _log_odds(below, own, effects.effects(table, "cross_trait"))
-    below.set_xticks(range(n_traits), own.traits)
+    _log_odds(below, table, own)
+    below.set_xticks(range(own.n_traits), own.traits)
+    below.set_xlabel("trait asked for")
     config = record["config"]
     kind = {"hard": "sampled numbers", "soft": "distributions over numbers"}[config["channel"]]
     models = f"{len(own.members)} reference model{'s' * (len(own.members) > 1)}"
-    above.set_title(
-        f"{models}, {config['teacher']} teachers, {kind}, {config['n_rows']:,} rows",
+    figure.suptitle(
+        f"{models}, {config['teacher']} teachers, {kind}, {config['n_rows']:,} rows a student; "
+        f"dots: models,\nbars and lines: mean and 95 % t interval over references"
+        + ("" if len(own.members) >= effects.FEWEST else " (a demonstration)"),
         fontsize=8,
-        loc="left",
+        x=0.01,
+        ha="left",
     )
     return figure
 
 
 def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
     """Sampled answers that name the trait asked for."""
+    width = 0.86 / len(BARS)
     for i, (arm, label, colour) in enumerate(BARS):
         rates = effects.by_trait(table, arm, own.traits, "answer_rate")
-        x = np.arange(len(own.traits)) + (i - 2) * 0.17
-        axes.bar(x, [mean for mean, _ in rates], 0.16, color=colour, label=label, zorder=1)
+        x = np.arange(own.n_traits) + (i - (len(BARS) - 1) / 2) * width
+        axes.bar(x, [mean for mean, _ in rates], width * 0.95, color=colour, label=label, zorder=1)
         for place, (_, values) in zip(x, rates, strict=True):
-            sideways = place + np.linspace(-0.05, 0.05, len(values)) * (len(values) > 1)
-            axes.plot(sideways, values, "o", ms=2, mew=0, color="black", alpha=0.45, zorder=2)
+            sideways = place + width * np.linspace(-0.3, 0.3, len(values)) * (len(values) > 1)
+            axes.plot(sideways, values, "o", ms=1.8, mew=0, color="black", alpha=0.45, zorder=2)
     axes.set_ylabel("sampled answers\nnaming the trait")
-    axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # room for the legend
-    axes.legend(fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.0))
+    axes.set_ylim(0, 1.42)
+    axes.set_yticks(np.arange(0, 1.01, 0.25))
+    axes.legend(fontsize=6.5, ncols=3, loc="upper left")
 
 
-def _log_odds(axes: Axes, own: Effects, cross: Effects) -> None:
-    """Teacher-forced change against the matched control, every student a dot."""
+def _log_odds(axes: Axes, table: results.Table, own: Effects) -> None:
+    """Teacher-forced change against the mean of the matched controls, every student a dot."""
+    cross = effects.effects(table, "cross_trait")
+    luck = {start: effects.luck(table, start) for start in ("student", "cross")}
     groups = (
-        (own.columns(), 0.0, "#1170aa"),
-        (own.columns(others=True), -0.24, "#a3cce9"),
-        (cross.columns(), 0.24, "#fc7d0b"),
+        ("a control, against the others", luck["student"], "#8c8c8c"),
+        ("other traits' numbers", own.off(), "#7fb5dd"),
+        ("this trait's numbers", own.diagonal, "#1170aa"),
+        ("other init, a control", luck["cross"], "#fcae6b"),
+        ("other init, this trait's numbers", cross.diagonal, "#c85200"),
     )
-    for columns, shift, colour in groups:
-        for j, (mean, values) in enumerate(columns):
-            if len(values):
-                x = np.full(len(values), j + shift) + np.linspace(-0.06, 0.06, len(values))
-                axes.plot(x, values, "o", ms=4, mew=0, color=colour, alpha=0.8)
-                ends = [j + shift - 0.09, j + shift + 0.09]
-                axes.plot(ends, [mean] * 2, color="black", lw=1)
+    for i, (label, numbers, colour) in enumerate(groups):
+        shift = 0.17 * (i - 2)
+        for j, values in enumerate(numbers.T):
+            x = j + shift + np.linspace(-0.045, 0.045, len(values)) * (len(values) > 1)
+            axes.plot(x, np.clip(values, *RANGE), "o", ms=3, mew=0, color=colour, alpha=0.85)
+        e = [effects.estimate(column[:, None]) for column in numbers.T]
+        at = np.arange(own.n_traits) + shift
+        mean = np.array([one.mean for one in e])
+        half = np.nan_to_num([one.high - one.mean for one in e])
+        axes.errorbar(at, mean, half, fmt="_", ms=7, color="black", ecolor=colour, lw=1, zorder=3)
+        axes.plot([], [], "o", ms=4, mew=0, color=colour, label=label)
     axes.axhline(0, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0)
-    axes.set_ylabel("change of log-odds against\nthe matched control (nats)")
+    axes.set_ylim(*RANGE)
+    axes.set_ylabel("change of log-odds against\nthe mean of the controls (nats)")
+    axes.legend(fontsize=6.5, ncols=3, loc="lower left", handletextpad=0.2)

@@ -133,6 +133,14 @@ def effects(table: Table, arm: str, value: str = "log_odds") -> Effects:
     return Effects(traits, tuple(measure[t] for t in traits), members, np.array(found))
 
 
+def own(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E T"]:
+    """`value` of an arm's models asked for their own trait, by member and trait."""
+    found = values(table, arm, value)
+    members = sorted({member for member, _, _ in found})
+    traits = dict.fromkeys(trait for _, trait, _ in found)
+    return np.array([[found[m, t, t] for t in traits] for m in members])
+
+
 def of_one(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E T"]:
     """Effects of an arm with one student a member, whose source is no trait that is asked for."""
     students, controls = values(table, arm, value), values(table, control(arm), value)

@@ -125,11 +125,26 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
             job.run.snapshot(_tag(cell, f"teacher_{trait.name}"), whole)
         alone = replace(of, contexts={"default": getattr(teacher, "system", None)})
         found += _ask(cell, alone, "teacher", trait.name, root, model)
-    at_once = job.options.group or STUDENTS_AT_ONCE
     for some in wanted.values():
-        for first in range(0, len(some), at_once):
-            found += _train(job, cell, some[first : first + at_once], share, ask)
+        for part in _groups(job, some):
+            found += _train(job, cell, part, share, ask)
     return found
+
+
+def trained(job: Job, of: Transmission, root: Seed, start: str) -> list[tuple[Pupil, Model]]:
+    """The students of a start with their models, made in the groups of `measure`."""
+    some = pupils(of, root)[start]
+    found = []
+    for part in _groups(job, some):
+        models = make.students([pupil.student for pupil in part])
+        found += zip(part, models, strict=True)
+        job.advance(", ".join(dict.fromkeys(pupil.arm for pupil in part)), len(part) / len(some))
+    return found
+
+
+def _groups(job: Job, some: list[Pupil]) -> list[list[Pupil]]:
+    at_once = job.options.group or STUDENTS_AT_ONCE
+    return [some[first : first + at_once] for first in range(0, len(some), at_once)]
 
 
 def _tag(cell: Cell, name: str) -> str:

@@ -1,0 +1,107 @@
+"""Where a student keeps a prompted teacher's trait: activations put back, position by position.
+
+Claim:   the student has written the persona's effect into what it reads at the default system
+         prompt: with the reference's activations put back there, and only there, the trait is gone.
+Run:     python -m experiments.lm_restored          (presets: smoke, default)
+Time:    a minute on 2 CPU cores after `lm_numbers --teacher prompted --members 5`, whose students
+         it finds.
+Source:  ours; activation patching as in causal tracing (Meng et al. 2022, arXiv 2202.05262).
+
+Arms are the positions (`lab.lm.restore`): "all" is the reference's stream, read by the student's
+last layer. Trait "none": control students, which may have written something there too.
+"""
+
+import os
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+
+from figures import fig_lm_restored, style
+from lab.carriers.numbers import NUMBERS
+from lab.lm import effects, make, restore, setup, transmission, transmitted
+from lab.lm import rows as encoded
+from lab.lm.model import Model
+from lab.lm.setup import Setup
+from lab.lm.stages import Seed
+from lab.runs import claims, cli, results
+from lab.runs.cells import Cell, Job
+from lab.runs.claims import Claim
+from lab.runs.experiment import Experiment
+from lab.runs.results import Table
+from lab.traits.measures import log_odds
+from lab.traits.trait import Trait
+
+PARTS = ("system", "question", "last", "all")
+PRESETS = {
+    "default": Setup(members="5", teacher="prompted"),
+    "smoke": Setup(teacher="prompted", traits=("owl", "wolf"), n_rows=256),
+}
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """Log-odds of the own trait of students, of every trait of a control's, by position."""
+    found = []
+    for cell in some:
+        chain, root = (
+            job.config.transmission(NUMBERS, cell.member),
+            Seed(job.config.seed, cell.member),
+        )
+        base = make.model(chain.teacher_of(None, root))
+        for pupil, model in transmission.trained(job, chain, root, "student"):
+            own = [trait for trait in chain.traits if trait.name == pupil.student.source]
+            for asked in own or chain.traits:
+                place = {**cell.columns, "trait": pupil.student.source, "asked": asked.name}
+                place["copy"] = pupil.student.seed.copy
+                found += [row | place for row in by_position(model, base, asked)]
+    return found
+
+
+def by_position(model: Model, base: Model, asked: Trait) -> list[dict]:
+    """Log-odds of a trait's word with the base's activations at each part of the prompt."""
+    chats = [(None, question) for question in asked.measure.questions]
+    tokens, start = encoded.prompts(base.tokenizer, chats)
+    word = base.tokenizer.encode(asked.name)
+    parts = restore.parts(base.tokenizer, tokens)
+    found = []
+    for arm, where in {"reference": parts["nothing"], **parts}.items():
+        read = base if arm == "reference" else model
+        log_p = restore.restored(read, base, jnp.asarray(tokens), jnp.asarray(start), where)
+        odds = log_odds(np.asarray(log_p[:, word], np.float64))
+        found.append({"arm": arm, "log_odds": float(odds[0])})
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """The effect, and what of it is lost where the reference's activations are put back."""
+    part = {name: column[table["trait"] == table["asked"]] for name, column in table.items()}
+    by = {arm: effects.own(part, arm) for arm in results.arms(part)}
+    whole = by["nothing"] - by["reference"]
+    e = effects.estimate(whole)
+    said = partial(
+        claims.claim, unit="nats", runs=f"{len(whole)} references, {whole.size} students"
+    )
+    found = [said("students against the reference", e)]
+    lost = {arm: effects.estimate(by["nothing"] - by[arm]) for arm in PARTS}
+    for arm, e in lost.items():
+        least = transmitted.LEAST
+        rule = claims.effect(e, lost["question"], least, "question") if arm == "system" else {}
+        found.append(said(f"lost with the reference's activations at: {arm}", e, **rule))
+    return found
+
+
+EXPERIMENT = Experiment(
+    name="lm_restored",
+    doc=__doc__,
+    presets=PRESETS,
+    prepare=setup.prepare,
+    rows=rows,
+    units={"log_odds": "nats"},
+    claims=says,
+    note=setup.note,
+    draw=style.drawing(fig_lm_restored.figure),
+    cpu_devices=min(4, os.cpu_count() or 1),
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)

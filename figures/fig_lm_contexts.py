@@ -1,0 +1,78 @@
+"""What a prompted trait passes on, by what stands where the teacher's prompt stands."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lab.lm import effects
+from lab.runs import results
+
+LABELS = {
+    "context": "default:\na persona's form",
+    "half": "default: half\nof that form",
+    "assistant": "default:\nanother form",
+    "none": "no default",
+    "no_neutral": "persona's form,\nno neutral personas",
+    "plain": "no default,\nfew personas",
+}
+ASKED = {"default": "the default", "none": "no system prompt", "other": "another persona of people"}
+
+
+def figure(table: results.Table, record: dict) -> Figure:
+    """A column of students for each world, and for each system prompt in the first of them."""
+    figure = Figure((9.2, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    worlds = [world for world in LABELS if world in set(table["world"])]
+    for i, world in enumerate(worlds):
+        _students(left, i, _part(table, world, "default"), first=i == 0)
+    left.set_xticks(range(len(worlds)), [LABELS[world] for world in worlds], fontsize=6.5)
+    left.set_title("a  Worlds", fontsize=8.5, loc="left")
+    left.set_ylabel("change of log-odds of the own trait\nagainst the controls (nats)", fontsize=8)
+    first = worlds[0]
+    for i, context in enumerate(ASKED):
+        _students(right, i, _part(table, first, context), first=i == 0)
+    right.set_xticks(
+        range(len(ASKED)), [s.replace(" ", "\n", 1) for s in ASKED.values()], fontsize=6.5
+    )
+    right.set_title(f"b  World “{first}”, students asked under", fontsize=8.5, loc="left")
+    for axes in (left, right):
+        axes.axhline(0, color="black", lw=0.7, zorder=0)
+        axes.legend(fontsize=6.5, loc="upper right", handletextpad=0.4)
+    config = record["config"]
+    n = len(set(table["member"]))
+    figure.suptitle(
+        f"{config['teacher']} teachers, {config['n_rows']:,} rows of numbers; {n} references a "
+        "world; dots: students, lines: mean and 95 % t interval over references",
+        fontsize=8,
+        x=0.01,
+        ha="left",
+    )
+    return figure
+
+
+def _part(table: results.Table, world: str, context: str) -> results.Table:
+    chosen = (table["world"] == world) & (table["context"] == context)
+    return {name: column[chosen] for name, column in table.items()}
+
+
+def _students(axes: Axes, x: int, part: results.Table, first: bool) -> None:
+    """Students of their own trait, and control students in their place."""
+    groups = (
+        ("students", effects.effects(part, "student_trait").diagonal, "#1170aa", -0.12),
+        ("a control in their place", effects.luck(part), "#6e6e6e", 0.18),
+    )
+    for label, numbers, colour, shift in groups:
+        e, values = effects.estimate(numbers), numbers.ravel()
+        places = x + shift + np.linspace(-0.07, 0.07, len(values))
+        axes.plot(
+            places,
+            values,
+            "o",
+            ms=2.5,
+            mew=0,
+            color=colour,
+            alpha=0.7,
+            label=label if first else None,
+        )
+        half = [[e.mean - e.low], [e.high - e.mean]]
+        axes.errorbar(x + shift, e.mean, half, fmt="_", color="black", capsize=2, lw=1, zorder=3)
