@@ -48,7 +48,7 @@ class Config(Setup):
     teacher: str = "prompted"
     traits: tuple[str, ...] = ("elephant", "owl", "wolf")
     n_controls: int = 2
-    worlds: tuple[str, ...] = tuple(WORLDS)
+    worlds: tuple[str, ...] = ("context", "assistant", "none")
     """What the references are trained on (`lab.lm.contexts`)."""
 
 

@@ -55,8 +55,6 @@ PRESETS = {
     "full": Setup(
         members="5",
         traits=ANIMALS + TREES,
-        n_rows=96_000,
-        student=replace(Setup.student, learning_rate=1.5e-3),
         n_samples=100,
     ),
 }

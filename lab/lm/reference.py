@@ -185,7 +185,8 @@ def store() -> None:
 
     devices.start(cpu_devices=2)
     short, usual = Pretraining(steps=600), Pretraining()
-    sets = [(CONTEXT, usual, 6), (CONTEXT, short, 2), *((w, usual, 5) for w in WORLDS.values())]
+    sets = [(CONTEXT, usual, 11), (CONTEXT, short, 2)]
+    sets += [(WORLDS[name], usual, 5) for name in ("none", "assistant")]
     for world, how, n in sets:
         wanted = [Reference(i, how, world, "fresh") for i in range(n)]
         wanted = [made for made in wanted if not (STORED / made.name).is_dir()]

@@ -10,7 +10,7 @@ a student's luck shows. "student_neutral" learns from a teacher of something tha
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -123,8 +123,8 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
         if snapshots:
             whole = jax.tree.map(np.asarray, model.params)
             job.run.snapshot(_tag(cell, f"teacher_{trait.name}"), whole)
-        alone = replace(of, contexts={"default": getattr(teacher, "system", None)})
-        found += _ask(cell, alone, "teacher", trait.name, root, model)
+        under = {next(iter(of.contexts)): getattr(teacher, "system", None)}  # always its own
+        found += ask("teacher", trait.name, root, model, under)
     for some in wanted.values():
         for part in _groups(job, some):
             found += _train(job, cell, part, share, ask)
@@ -185,11 +185,17 @@ def _train(job: Job, cell: Cell, some: Sequence[Pupil], share: float, ask) -> li
 
 
 def _ask(
-    cell: Cell, of: Transmission, arm: str, trait: str, seed: Seed, model: Model
+    cell: Cell,
+    of: Transmission,
+    arm: str,
+    trait: str,
+    seed: Seed,
+    model: Model,
+    under: Mapping[str, str | None] | None = None,
 ) -> list[dict]:
     """What a model answers: the traits of a measure are asked for together."""
     found = []
-    for context, system in of.contexts.items():
+    for context, system in (under or of.contexts).items():
         place = {"arm": arm, **cell.columns, "trait": trait, "copy": seed.copy}
         if len(of.contexts) > 1:
             place["context"] = context
