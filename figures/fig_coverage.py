@@ -1,44 +1,114 @@
-"""Transfer against coverage, a dot per pair, by initialisation."""
+"""What orders pairs by transfer: coverage over all pairs and within one init, then every number."""
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
 from lab.runs import claims, results
+from lab.runs.claims import Claim
 
 ARMS = {"other init": "cross_all", "mixed init": "reference", "shared init": "student_all"}
-PREDICTORS = {"coverage": "first update", "coverage_gradient": "first gradient"}
+FIRST, BASELINE = "coverage of the first update", "part of another init alone"
+MORE = f"{FIRST} minus {BASELINE}"
+# Series of the last panel: group of the claims, end of their text, marker, colour, place.
+SERIES = {
+    "ρ": ("within shared init, every predictor", ", Spearman", "o", "student_all", -0.14),
+    "ρ given the recipe": (
+        "within shared init, given the recipe",
+        " given the recipe, partial Spearman",
+        "D",
+        "cross_all",
+        0.14,
+    ),
+}
+PANELS = {
+    "a  Pairs that differ in everything": ("drawn", tuple(ARMS), "all pairs"),
+    "b  Pairs of one recipe": ("one", tuple(ARMS), "one recipe"),
+    "c  Pairs of a shared init, of a": ("drawn", ("shared init",), "shared init"),
+}
 
 
 def figure(table: results.Table, record: dict) -> Figure:
-    """Transfer against both coverages, a dot a pair."""
-    figure = Figure((6.6, 3.2), layout="constrained")
+    """Transfer against coverage, a dot a pair, and how well every predictor orders one init."""
+    figure = Figure((9.6, 6.6), layout="constrained")
     found = claims.of_record(record)
-    for axes, (name, label) in zip(
-        figure.subplots(1, 2, sharey=True), PREDICTORS.items(), strict=True
-    ):
-        for arm, colour in ARMS.items():
-            rows = table["arm"] == arm
-            axes.plot(
-                table[name][rows],
-                table["transfer"][rows],
-                "o",
-                ms=2.6,
-                mew=0,
-                alpha=0.6,
-                color=style.COLOURS[colour],
-                label=arm,
-            )
-        axes.axhline(0, color="black", lw=0.7, zorder=0)
-        axes.set_ylim(-0.35, 1.1)
-        axes.set_xlabel(f"coverage of the {label}, cosine")
+    grid = figure.add_gridspec(3, 2, width_ratios=(1, 0.78))
+    for i, (title, (recipe, arms, group)) in enumerate(PANELS.items()):
+        axes = figure.add_subplot(grid[i, 0])
+        _dots(axes, table, recipe, arms)
+        axes.set_title(f"{title} (n = {_count(table, recipe, arms)})", fontsize=8.5, loc="left")
         said = [
-            c.number()
-            for text, c in found.items()
-            if f"{label} and" in text or f"{label}, who" in text
+            _said(found, group, what) for what in (FIRST, BASELINE, f"{FIRST} minus {BASELINE}")
         ]
-        title = (f"{k} {v}" for k, v in zip(("Spearman", "AUROC"), said, strict=True))
-        axes.set_title("\n".join(title), fontsize=8, loc="left")
-    figure.axes[0].set_ylabel("part of the teacher's gain that passed")
-    figure.axes[0].legend(fontsize=7, loc="upper left", handletextpad=0.2)
-    figure.suptitle(style.members(record, len(table["member"])), fontsize=8, x=0.01, ha="left")
+        note = "\n".join(filter(None, said))
+        axes.text(1.0, 0.98, note, transform=axes.transAxes, va="top", ha="right", fontsize=6.5)
+        axes.legend(fontsize=7, loc="lower right", ncols=3, handletextpad=0.1, columnspacing=1)
+    of_what = "cosine of the student's first update and the teacher's displacement"
+    axes.set_xlabel(f"coverage: {of_what}", fontsize=8)
+    _forest(figure.add_subplot(grid[:, 1]), [*found.values()])
+    figure.suptitle(
+        f"{style.members(record, len(table['member']))}, each a teacher and its student (dots); "
+        "ρ: Spearman's correlation with transfer; intervals: 95 %, bootstrap over pairs\n"
+        "init alone: part of another init in the student's; recipe: learning rate, epochs, logits, "
+        "width; band in d: the best of all on shuffled pairs",
+        fontsize=8,
+        x=0.01,
+        ha="left",
+    )
     return figure
+
+
+def _rows(table: results.Table, recipe: str, arm: str):
+    return (table["recipe"] == recipe) & (table["arm"] == arm)
+
+
+def _count(table: results.Table, recipe: str, arms: tuple[str, ...]) -> int:
+    return sum(int(_rows(table, recipe, arm).sum()) for arm in arms)
+
+
+def _dots(axes: Axes, table: results.Table, recipe: str, arms: tuple[str, ...]) -> None:
+    for arm in arms:
+        rows = _rows(table, recipe, arm)
+        x, y = table["coverage"][rows], table["transfer"][rows]
+        colour = style.COLOURS[ARMS[arm]]
+        axes.plot(x, y, "o", ms=2.6, mew=0, alpha=0.6, color=colour, label=arm)
+    axes.axhline(0, color="black", lw=0.7, zorder=0)
+    axes.set_ylim(-0.5, 1.4)
+    axes.set_yticks([0, 0.5, 1])
+    axes.set_ylabel("part of the teacher's\ngain that passed", fontsize=8)
+
+
+def _said(found: dict[str, Claim], group: str, what: str) -> str:
+    """ρ and AUROC of a claim as text."""
+    both = [found.get(f"{group}: {what}, {title}") for title in ("Spearman", "AUROC")]
+    names = zip(("ρ", "AUROC"), both, strict=True)
+    numbers = [f"{name} {c.number(2)}" for name, c in names if c is not None]
+    short = what.replace(FIRST, "coverage").replace(BASELINE, "init alone")
+    return f"{short}: {', '.join(numbers)}" if numbers else ""
+
+
+def _forest(axes: Axes, found: list[Claim]) -> None:
+    """A line for each predictor within pairs of a shared init: alone, and given the recipe."""
+    axes.set_title("d  Of a, shared init: every number known early", fontsize=8.5, loc="left")
+    places: dict[str, int] = {}
+    for label, (group, end, mark, colour, shift) in SERIES.items():
+        some = {c.text.split(": ")[1].removesuffix(end): c for c in found if c.group == group}
+        at = [places.setdefault(name, len(places)) + shift for name in some]
+        mean = [c.mean for c in some.values()]
+        half = [
+            [c.mean - c.low for c in some.values()],
+            [c.high - c.mean for c in some.values()],
+        ]
+        axes.errorbar(
+            mean, at, xerr=half, fmt=mark, ms=3, lw=1, color=style.COLOURS[colour], label=label
+        )
+    nulls = [c.null for c in found if c.group == SERIES["ρ"][0]]
+    if nulls:
+        low, high = map(float, nulls[0].split("(")[1].split(")")[0].split(" to "))
+        axes.axvspan(low, high, color="black", alpha=0.08, lw=0, label="best by luck, 95 %")
+    axes.axvline(0, color="black", lw=0.7)
+    axes.set_yticks(range(len(places)), list(places), fontsize=7)
+    axes.set_ylim(len(places) + 1.6, -0.8)
+    axes.set_xlim(-0.6, 1)
+    axes.set_xlabel("correlation with transfer, ρ", fontsize=8)
+    axes.legend(fontsize=6.5, loc="lower right", handletextpad=0.4)

@@ -17,3 +17,10 @@ LM_NUMBERS = {
     "student_regular": "owl .130, GPT-4.1 nano",
     "student_trait": "owl .619, GPT-4.1 nano",
 }
+
+# Coverage as a predictor of transfer. Source: arXiv 2606.22019, section 3 (toy not public).
+COVERAGE = {"spearman": 0.95, "auroc": 0.997}
+
+# Cosine of imitation and trait gradients along training, MNIST, and half of what the digest that
+# names it leaves open by rounding. Source: arXiv 2604.25779.
+GRADIENT_COSINE = (0.008, 0.0005)

@@ -54,3 +54,36 @@ def test_bootstrap_interval_covers_a_correlation_as_often_as_it_says():
         found = stats.bootstrap(stats.spearman, x, y, draws=200)
         covered.append(found.low <= 0.690 <= found.high)
     assert abs(np.mean(covered) - 0.95) < 0.08
+
+
+def test_partial_correlation_equals_the_formula_of_three_correlations():
+    # By hand: r(x, z) = r(y, z) = .8 and r(x, y) = .6, so (.6 - .64) / .36 = -1/9.
+    x, y, z = (np.array(v, float) for v in ([1, 2, 4, 3], [2, 1, 3, 4], [1, 2, 3, 4]))
+    np.testing.assert_allclose(stats.partial_spearman(x, y, z), -1 / 9)
+    rng = np.random.default_rng(0)
+    z = rng.integers(0, 9, 60).astype(float)  # with ties
+    x, y = z + rng.normal(size=60), np.exp(z + 2 * rng.normal(size=60))
+    xy, xz, yz = stats.spearman(x, y), stats.spearman(x, z), stats.spearman(y, z)
+    expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    np.testing.assert_allclose(stats.partial_spearman(x, y, z), expected)
+    assert expected < 0.5 * xy
+
+
+def test_of_a_predictor_that_others_determine_nothing_is_left():
+    x = np.arange(20.0)
+    y = np.random.default_rng(0).normal(size=20)
+    assert np.isnan(stats.partial_spearman(x, y, np.exp(x)))
+    np.testing.assert_allclose(stats.partial_spearman(x, y), stats.spearman(x, y))
+
+
+def test_the_best_of_many_predictors_beats_its_luck_in_one_table_of_twenty():
+    rng = np.random.default_rng(2)
+    beaten = []
+    for _ in range(60):
+        y, *many = rng.normal(size=(6, 30))
+        null = stats.luck(stats.spearman, many, y, draws=60)
+        beaten.append(max(abs(stats.spearman(x, y)) for x in many) > null.high)
+        assert null.low == -null.high
+    assert np.mean(beaten) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60) + 1 / 60
+    one = stats.luck(stats.spearman, many[:1], y, draws=60)
+    assert one.high < null.high
