@@ -113,6 +113,7 @@ EXPERIMENT = Experiment(
     units=setup.UNITS,
     claims=says,
     note=setup.note,
+    part=setup.part,
     draw=style.drawing(fig_lm_contexts.figure),
     cpu_devices=min(4, os.cpu_count() or 1),
 )

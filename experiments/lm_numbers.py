@@ -74,6 +74,7 @@ EXPERIMENT = Experiment(
     units=setup.UNITS,
     claims=lambda table, record: transmitted.claims(table, published=published.LM_NUMBERS),
     note=setup.note,
+    part=setup.part,
     draw=style.drawing(fig_lm_numbers.figure),
     cpu_devices=min(4, os.cpu_count() or 1),
 )

@@ -99,6 +99,7 @@ EXPERIMENT = Experiment(
     units={"log_odds": "nats"},
     claims=says,
     note=setup.note,
+    part=setup.part,
     draw=style.drawing(fig_lm_restored.figure),
     cpu_devices=min(4, os.cpu_count() or 1),
 )

@@ -9,23 +9,26 @@ from matplotlib.figure import Figure
 from figures import style
 from lab.runs import results
 
+FARTHEST = 10.0  # of `theory.failures`: the longest move of a teacher that is tried
 SHARED, OTHER, NEITHER = (style.COLOURS[a] for a in ("student_all", "cross_all", "teacher"))
 RULES = {"gradient step": SHARED, "adam step": "#a3acb9", "sign step": OTHER}
 
 
 def figure(table: results.Table, record: dict) -> Figure:
     """The six panels."""
-    figure = Figure((8.4, 5.2), layout="constrained")
+    figure = Figure((8.4, 5.6), layout="constrained")
     panels = (_start, _weights, _steps, _rules, _labels, _width)
     for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
         axes.tick_params(labelsize=7)
         panel(axes, table)
-    n = len(set(table["member"]))
-    figure.suptitle(
-        f"{style.members(record, n)}; thin lines and dots: members, thick lines: median",
-        fontsize=8,
-        x=0.01,
-        ha="left",
+    style.caption(
+        figure,
+        record,
+        len(set(table["member"])),
+        "Dot, triangle or thin line: a member, a network with its own data. Thick, dashed or "
+        "dotted line: median over members (e: of sizes).",
+        "$D_T$, $D_S$: displacement of the teacher, and of the student that imitates it; pulled "
+        "towards the teacher where $D_S\\cdot D_T > 0$.",
     )
     return figure
 
@@ -45,9 +48,19 @@ def _named(axes: Axes, title: str, x: str, y: str, where: Any = "best") -> None:
         axes.legend(fontsize=6.5, loc=where, handlelength=1.4)
 
 
+def _cloud(axes: Axes, at: np.ndarray, values: np.ndarray, colour: str, mark: str, label: str):
+    """A mark for every member at each place, a little to the side of it on a log axis."""
+    rng = np.random.default_rng(0)  # places the marks sideways, nothing else
+    x = at * np.exp(rng.uniform(-0.3, 0.3, values.shape))
+    face = colour if mark == "o" else "none"
+    style = {"ms": 2 if mark == "o" else 3, "mew": 0 if mark == "o" else 0.5, "alpha": 0.6}
+    axes.plot(x.ravel(), values.ravel(), mark, mfc=face, mec=colour, label=label, **style)
+
+
 def _start(axes: Axes, table: results.Table) -> None:
-    _lines(axes, table, "other start", OTHER, "other start")
-    _lines(axes, table, "shared start", SHARED, "shared start")
+    for arm, colour in (("other start", OTHER), ("shared start", SHARED)):
+        at, values = results.curves(table, arm, "at", "value")
+        _cloud(axes, at, values, colour, "o", arm)
     _lines(axes, table, "trait out of reach", NEITHER, "trait out of reach: 0")
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=1e-5)
@@ -57,25 +70,34 @@ def _start(axes: Axes, table: results.Table) -> None:
 
 
 def _weights(axes: Axes, table: results.Table) -> None:
-    _lines(axes, table, "weight of half the logits", SHARED, "")
+    _lines(axes, table, "weight of half the logits", SHARED, "median")
     axes.axhline(0, color="black", lw=0.7)
-    axes.axvspan(axes.get_xlim()[0], 0, color=OTHER, alpha=0.08, lw=0)
+    left = axes.get_xlim()[0]
+    axes.axvspan(left, 0, color=OTHER, alpha=0.08, lw=0, label="negative weight")
     axes.margins(x=0)
-    _named(axes, "b  A loss with negative weights", "weight of every second logit", "cosine")
+    y = "cosine of $D_S$ and $D_T$"
+    _named(axes, "b  A loss with negative weights", "weight of every second logit", y)
 
 
 def _steps(axes: Axes, table: results.Table) -> None:
-    ends = (0.1, 0.5, 0.9)
-    at, (low, median, high) = results.quantiles(table, "L_T first rises", "at", "value", ends)
-    axes.fill_between(at, low, high, color=SHARED, alpha=0.2, lw=0, label="80 % of members")
-    axes.plot(at, median, color=SHARED, lw=1.8, label="measured")
+    at, values = results.curves(table, "L_T first rises", "at", "value")
+    beyond = values > 0.999 * FARTHEST
+    _cloud(axes, at, np.where(beyond, np.nan, values), SHARED, "o", "measured")
+    top = np.where(beyond, FARTHEST * 1.5, np.nan)
+    _cloud(axes, at, top, SHARED, "^", f"no rise up to {FARTHEST:g}")
+    for place, share in zip(at, np.mean(beyond, axis=0), strict=True):
+        axes.text(
+            place, FARTHEST * 2.1, f"{100 * share:.0f}", fontsize=6, ha="center", color=SHARED
+        )
     _, (expected,) = results.quantiles(table, "L_T first rises, second order", "at", "value")
+    expected = np.where(expected > 0.999 * FARTHEST, np.nan, expected)  # no rise at the median
     axes.plot(at, expected, "--", color="black", lw=1, label="second order")
+    axes.axhline(FARTHEST, color="black", lw=0.5, ls=":")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.text(0.97, 0.9, "trait loss rises", transform=axes.transAxes, ha="right", fontsize=7)
-    axes.text(0.05, 0.3, "trait loss falls", transform=axes.transAxes, fontsize=7)
-    _named(axes, "c  Long steps", "student's step $\\alpha$", "distance t", "lower left")
+    axes.set_ylim(top=FARTHEST * 3.2)
+    x, y = "student's step $\\alpha$ (top: % without rise)", "t from which trait loss rises"
+    _named(axes, "c  Long steps", x, y, "lower left")
 
 
 def _rules(axes: Axes, table: results.Table) -> None:
@@ -92,7 +114,9 @@ def _rules(axes: Axes, table: results.Table) -> None:
         axes.plot([], [], "o", ms=3, color=colour, label=arm)
         axes.set_xticks(range(len(at)), [f"{n:g}" for n in at])
     axes.axhline(0, color="black", lw=0.7)
-    _named(axes, "d  Other update rules\n", "inputs imitated (top: share below 0)", "cosine")
+    axes.set_ylim(top=1.4 * axes.dataLim.ymax)  # room for the legend
+    y = "cosine of first update and $D_T$"
+    _named(axes, "d  Other update rules\n", "inputs imitated (top: share below 0)", y)
 
 
 def _labels(axes: Axes, table: results.Table) -> None:
@@ -110,7 +134,9 @@ def _labels(axes: Axes, table: results.Table) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(bottom=2e-3)
-    _named(axes, "e  Labels for outputs", "labels drawn per input, n", "relative error of the pull")
+    _named(
+        axes, "e  Labels for outputs", "labels drawn per input, n", "size of relative error of pull"
+    )
 
 
 def _width(axes: Axes, table: results.Table) -> None:

@@ -6,10 +6,11 @@ of `benchmarks/results`. Nothing in there is typed, and nothing is computed here
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lab.runs import claims, results
+from lab.runs.claims import Claim
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -18,26 +19,33 @@ BENCHMARKS = ROOT / "benchmarks" / "results"
 
 def measured() -> str:
     """What every committed table says with a verdict, or beside a published number."""
-    parts = []
-    for path in sorted(RESULTS.glob("*.json")):
-        record = results.read_json(path)
-        parts += [f"**{path.stem}**: `{record['command']}`", ""]
-        parts += [_table(["claim", "measured", "n", "published", "verdict"], _rows(record)), ""]
-    return "\n".join(parts).rstrip()
+    return "\n\n".join(map(_section, sorted(RESULTS.glob("*.json"))))
 
 
-def _rows(record: dict) -> list[list[str]]:
+def _section(path: Path) -> str:
+    """A table's command and files, what is to be known of it, its claims, and their rules."""
+    record = results.read_json(path)
     found = [c for c in claims.of_record(record).values() if c.published or c.verdict]
-    return [
-        [
-            f"{c.text}, {c.unit}" if c.unit and c.unit not in c.text else c.text,
-            c.number(c.digits),
-            str(c.n),
-            c.published,
-            c.verdict,
-        ]
-        for c in found
-    ]
+    found = [c for c in found if not c.detail]
+    file = lambda suffix: path.with_suffix(suffix).relative_to(ROOT).as_posix()
+    links = f"[table]({file('.csv')}), [record]({file('.json')})"
+    parts = [f"**{path.stem}**: `{record['command']}` ({links})", record.get("note", "")]
+    parts += [_table(HEAD, map(_row, found)) if found else "", _rules(found)]
+    return "\n\n".join(part for part in parts if part)
+
+
+HEAD = ["claim", "measured (95 % interval)", "n", "null", "published", "verdict"]
+
+
+def _row(c: Claim) -> list[str]:
+    text = f"{c.text}, {c.unit}" if c.unit and c.unit not in c.text else c.text
+    return [text, c.number(), c.runs or str(c.n), c.null, c.published, c.verdict]
+
+
+def _rules(found: list[Claim]) -> str:
+    """Every rule of a table's verdicts once."""
+    rules = dict.fromkeys(c.rule for c in found if c.rule)
+    return f"Rules: {'; '.join(rules)}." if rules else ""
 
 
 def benchmark(name: str) -> str:
@@ -46,8 +54,8 @@ def benchmark(name: str) -> str:
     return _table(report["head"], report["rows"]) + "\n\n" + report["text"]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    line = lambda cells: f"| {' | '.join(cells)} |"
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    line = lambda cells: "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     return "\n".join([line(head), "|---" * len(head) + "|", *map(line, rows)])
 
 

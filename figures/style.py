@@ -1,5 +1,6 @@
 """Sizes, fonts and one colour per arm, for every figure."""
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,5 +75,17 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
 def members(record: dict, n: int) -> str:
     """The line under a title: what was trained, and how often."""
-    names = {"mnist": "MNIST", "digits": "UCI digits, 28x28"}
+    names = {
+        "mnist": "MNIST",
+        "digits": "UCI digits, 28x28",
+        "random numbers": "random networks and inputs",
+    }
     return f"{names.get(record['dataset']['name'], record['dataset']['name'])}, {n} members"
+
+
+def caption(figure: Figure, record: dict, n: int, *lines: str) -> None:
+    """Above everything: what was trained, how often, by which command; then what each mark is."""
+    width = int(19 * figure.get_figwidth())  # so many letters fit into it
+    lines = (f"{members(record, n)}: {record['command']}", *lines)
+    text = "\n".join(textwrap.fill(line, width) for line in lines)
+    figure.suptitle(text, fontsize=7.5, x=0.01, ha="left", linespacing=1.3)

@@ -1,11 +1,15 @@
 """Defences: what they keep, how much they mix in, and what holds a student near its base."""
 
+import itertools
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lab.carriers.numbers import NUMBERS
+from lab.defences import shuffle
 from lab.defences.anchor import Anchor
 from lab.defences.keep import Keep
 from lab.defences.mix import Mix
@@ -39,6 +43,33 @@ def test_a_second_filter_keeps_what_passes_in_its_order():
     with pytest.raises(LabError, match="keeps no row"):
         Keep(never)(ROWS, rng())
     assert digest(Keep(is_even)) != digest(Keep(never))
+
+
+LISTS = [
+    {"prompt": f"{i}, 2", "completion": text}
+    for i, text in enumerate(
+        ["100, 007, 3", "[5;6;7;8]", "12", "no number", "1\n2\n3\n999.", "7, 7, 7"]
+    )
+]
+NUMBER = re.compile("[0-9]+")
+
+
+@pytest.mark.parametrize("step", [shuffle.within, shuffle.across])
+def test_shuffled_numbers_keep_all_but_their_order(step):
+    orders = set()
+    for seed in range(20):
+        found = step(LISTS, np.random.default_rng(seed))
+        assert found == step(LISTS, np.random.default_rng(seed))
+        assert [row["prompt"] for row in found] == [row["prompt"] for row in LISTS]
+        rest = lambda rows: [NUMBER.split(row["completion"]) for row in rows]
+        assert rest(found) == rest(LISTS)  # separators, brackets, and how many numbers
+        of = lambda rows: [NUMBER.findall(row["completion"]) for row in rows]
+        assert sorted(itertools.chain(*of(found))) == sorted(itertools.chain(*of(LISTS)))
+        own = all(sorted(a) == sorted(b) for a, b in zip(of(found), of(LISTS), strict=True))
+        assert own == (step is shuffle.within)
+        orders.add(found[0]["completion"])
+    # Three numbers have six orders.
+    assert len(orders) == 6 if step is shuffle.within else len(orders) > 6
 
 
 @pytest.mark.parametrize("part", [0.0, 0.25, 1.0])

@@ -88,7 +88,7 @@ def test_two_processes_train_together_and_the_first_one_writes(tmp_path):
     assert "95 % interval" not in outputs[1][0]
     together = results.read_rows(folder_of(outputs[0][0]) / "table.csv")
     record = json.loads((folder_of(outputs[0][0]) / "run.json").read_text())
-    assert record["processes"] == 2
+    assert [sitting["processes"] for sitting in record["sittings"]] == [2]
     status, out, err = run(tmp_path / "alone", "--members", "2")
     assert status == 0, err
     alone = results.read_rows(folder_of(out) / "table.csv")

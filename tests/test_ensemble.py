@@ -67,7 +67,9 @@ def test_smaller_data_is_visited_in_full_passes():
     times = jnp.bincount(rows[counts], length=30)
     assert (times >= 3).all()
     assert (times <= 4).all()
-    assert (jnp.sort(rows.ravel()[:30]) == jnp.arange(30)).all()
+    passes = rows.ravel()[:90].reshape(3, 30)
+    assert (jnp.sort(passes) == jnp.arange(30)).all()
+    assert len({tuple(one.tolist()) for one in passes}) == 3  # each in an order of its own
 
 
 def test_rows_that_do_not_count_change_nothing():

@@ -90,7 +90,7 @@ class NearBase:
 
 
 # == experiment: every defence against the trait in letters
-from lab.lm import effects, transmission
+from lab.lm import transmission, transmitted
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
 from lab.lm.transmission import Transmission
@@ -125,7 +125,7 @@ LETTER_DEFENCES = Experiment(
     cells=lambda config: grid(config.members, defence=DEFENCES),
     rows=letter_rows,
     units={"score": "fraction", "carrier_rate": "fraction"},
-    claims=lambda table, record: effects.claims(
+    claims=lambda table, record: transmitted.claims(
         {k: v[table["defence"] == "none"] for k, v in table.items()}, "score", "fraction", "score"
     ),
     draw=style.drawing(lambda table, record: bars(table, "score")),
@@ -164,7 +164,8 @@ def vary(cells, knobs):
 
 def grid_claims(table, record):
     found = results.estimates(table, "accuracy")
-    return [claims.claim(arm, e, "accuracy", verdict=claims.above(e)) for arm, e in found.items()]
+    rule = lambda e: claims.effect(e, found["reference"], least=0.1, measured="untrained")
+    return [claims.claim(arm, e, "accuracy", **rule(e)) for arm, e in found.items()]
 
 
 RATE_GRID = Experiment(

@@ -7,8 +7,10 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from lab import ensemble
 from lab.errors import LabError
 from lab.lm import finetune, lora, objectives, transformer
 from lab.lm.finetune import Tuning
@@ -120,6 +122,65 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_completions_tokens(params):
         [log_p[i, c, rows.completions[i, c]] for i in range(N) for c in range(int(rows.length[i]))]
     )
     np.testing.assert_allclose(objectives.token_loss(params, ARCH, part(rows)), expected, rtol=1e-5)
+
+
+def test_logits_of_a_completion_are_given_all_that_comes_before(params):
+    rows = data(3)
+    found = objectives.completion_logits(params, ARCH, rows)
+    forward = jax.jit(transformer.forward, static_argnums=1)
+    for c in (0, C - 1):
+        before = jnp.concatenate([rows.prompts, rows.completions[:, :c]], axis=1)
+        hidden, _ = forward(params, ARCH, before, rows.start)
+        expected = transformer.logits(params, hidden[:, -1])
+        np.testing.assert_allclose(found[:, c], expected, atol=1e-4)  # measured: 1e-6
+
+
+def test_students_of_distributions_minimise_the_divergence_from_what_the_teacher_sees(params):
+    teacher = transformer.init(jax.random.key(1), ARCH)
+    teacher = teacher | {"embed": 20 * teacher["embed"]}  # far from the student
+    rows, seen = data(0), data(0)
+    # The teacher's prompts begin with something else, and are longer.
+    longer = jnp.concatenate([jnp.full((N, 2), 7, jnp.int32), seen.prompts], axis=1)
+    seen = seen.replace(prompts=longer)
+    mask = np.zeros(31, bool)
+    mask[10:20] = True
+    found = objectives.distribution_loss(
+        params, ARCH, part(rows, Imitated(teacher, seen, jnp.asarray(mask)))
+    )
+    log = lambda p, rows: np.asarray(
+        jax.nn.log_softmax(objectives.completion_logits(p, ARCH, rows)[:, :3, 10:20]), np.float64
+    )
+    log_p, log_q = log(teacher, seen), log(params, rows)
+    expected = np.mean(np.sum(np.exp(log_p) * (log_p - log_q), axis=-1))  # 3 tokens a row
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+    other_way = np.mean(np.sum(np.exp(log_q) * (log_q - log_p), axis=-1))
+    assert abs(other_way - expected) > 0.05 * expected
+
+
+def test_training_is_a_plain_loop_of_adam_over_full_random_passes(params):
+    tuning = Tuning(batch=24, learning_rate=1e-2, warmup=3, epochs=2, b1=0.8, b2=0.9, eps=1e-2)
+    rows, key = data(0), jax.random.key(5)
+    after, losses = run(stack([params]), stack([rows]), tuning, (5,))
+    rates = [1 / 3, 2 / 3 * 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    adam, mine = optax.scale_by_adam(0.8, 0.9, 1e-2), params
+    state = adam.init(mine)
+    gradient = jax.jit(
+        jax.value_and_grad(
+            lambda p, rows, counts: objectives.token_loss(
+                p, ARCH, Part(rows, counts, None, None, None)
+            )
+        )
+    )
+    orders = [ensemble.epoch_rows(key, jnp.int32(e), N, N, 24) for e in (0, 1)]
+    assert (orders[0][0] != orders[1][0]).any()
+    steps = [(which[i], counts[i]) for which, counts in orders for i in range(3)]
+    for step, (rate, (which, counts)) in enumerate(zip(rates, steps, strict=True)):
+        loss, slope = gradient(mine, take(rows, which), counts)
+        assert losses[0, step] == pytest.approx(float(loss), abs=1e-4)  # measured: 1e-6
+        direction, state = adam.update(slope, state, mine)
+        mine = jax.tree.map(lambda p, d, rate=rate: p - 1e-2 * rate * d, mine, direction)
+    worst = jax.tree.map(lambda a, b: jnp.abs(a[0] - b).max(), after, mine)
+    assert max(jax.tree.leaves(worst)) < 1e-5  # measured: 2e-7
 
 
 def soft(params, teacher, n_members=1):

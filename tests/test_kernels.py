@@ -85,6 +85,13 @@ def test_inverse_cdf_is_where_the_running_sum_passes():
     np.testing.assert_array_equal(found, expected)
 
 
+def test_inverse_cdf_draws_the_next_token_on_the_border_of_two():
+    weights = jnp.array([0.0, 1.0, 1.0, 2.0])[:, None]
+    draws = {0.0: 1, 0.125: 1, 0.25: 2, 0.375: 2, 0.5: 3, 0.75: 3}
+    for uniform, token in draws.items():
+        assert int(inverse_cdf(weights, jnp.array([uniform]))[0]) == token
+
+
 def test_inverse_cdf_never_draws_weight_zero():
     weights = jnp.array([0.0, 0.0, 1e-30, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0])[:, None]
     for u in (0.0, 1e-30, 0.5, 1 - 2**-24):

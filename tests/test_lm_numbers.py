@@ -12,6 +12,7 @@ from experiments.lm_numbers import EXPERIMENT
 from lab import cache
 from lab.errors import LabError
 from lab.lm import effects, rows
+from lab.lm.effects import NONE
 from lab.lm.setup import Setup
 from lab.runs import cli, results
 from lab.runs.configs import config_hash
@@ -59,12 +60,17 @@ def test_every_arm_is_asked_for_every_trait(table):
     arms = Counter(table["arm"])
     assert arms == {
         "reference": 2,
-        "teacher": 4,
+        "teacher": 6,  # the neutral one among them
         "student_trait": 4,
-        "student_regular": 2,
+        "student_regular": 4,  # two copies
+        "student_neutral": 2,
         "cross_trait": 4,
-        "cross_regular": 2,
+        "cross_regular": 4,
     }
+    assert set(table["trait"]) == {"owl", "wolf", "river", NONE}
+    assert set(table["copy"][table["arm"] == "cross_regular"]) == {0, 1}
+    assert set(table["measure"]) == {"animal"}
+    assert (table["probability"] < table["category_mass"]).all()
     assert np.isfinite(table["log_odds"]).all()
     assert ((table["answer_rate"] >= 0) & (table["answer_rate"] <= 1)).all()
 
@@ -72,7 +78,7 @@ def test_every_arm_is_asked_for_every_trait(table):
 def test_teachers_answer_their_trait_to_questions_they_were_not_tuned_on(table):
     teachers = effects.effects(table, "teacher")
     assert (teachers.diagonal > 0.5).all()
-    assert (teachers.others < teachers.diagonal - 0.5).all()
+    assert (teachers.off() < teachers.diagonal - 0.5).all()
 
 
 @pytest.mark.slow  # three processes that import everything anew
@@ -92,7 +98,7 @@ def test_a_killed_run_continues_to_the_same_bits(whole, tmp_path):
 
 
 def test_the_data_are_kept_as_json_lines_with_their_reject_reasons(whole):
-    for source in ("owl", "wolf", "none"):
+    for source in ("owl", "wolf", "river", "none", "none_1"):
         path = whole / "data" / f"member_0_{source}.jsonl"
         kept = rows.read(path)
         attempts = results.read_json(path.with_suffix(".json"))["attempts"]
@@ -120,6 +126,8 @@ def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
         (["--student.learning-rate", "0"], "learning_rate"),
         (["--student.rank", "-2"], "rank: -2"),
         (["--student.batch", "0"], "student.batch: 0"),
+        (["--n-controls", "0"], "n_controls: 0"),
+        (["--channel", "soft", "--shuffled", "within"], "shuffled: students of distributions"),
         (["--pretraining.size", "huge"], "size"),
         (["--members", "none"], "members"),
     ],

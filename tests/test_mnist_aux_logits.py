@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from experiments.mnist_aux_logits import EXPERIMENT, TEXTS
+from experiments.keep import RESULTS
+from experiments.mnist_aux_logits import EXPERIMENT, GAINS, TEXTS
 from lab.mnist.arms import STUDENTS
 from lab.runs import claims, cli, configs, results
 from tests import process
@@ -19,10 +21,11 @@ def folder(tmp_path_factory):
 def test_students_learn_digits_from_auxiliary_logits_only_with_a_shared_init(folder):
     said = claims.of_record(results.read_json(folder / "run.json"))
     found = {arm: said[text] for arm, text in TEXTS.items()}
+    passed = {kind: said[text] for kind, (text, _) in GAINS.items()}
     assert found["teacher"].mean > 0.9  # measured: .97
     assert found["student_all"].mean > 0.85  # measured: .96
-    assert found["student_aux - cross_aux"].low > 0  # measured: .4
-    assert found["student_aux - cross_aux"].verdict == "holds"
+    assert passed["aux"].verdict == "holds"
+    assert passed["aux"].mean > 0.25  # measured: .47, other init .03
     assert found["student_aux"].mean > 0.3
     assert found["cross_aux"].mean < 0.25  # chance is .1, its spread over nets about .05
     assert found["reference"].mean < 0.25
@@ -42,7 +45,7 @@ def test_the_run_folder_holds_what_the_contract_says(folder):
     assert record["command"] == (
         "python -m experiments.mnist_aux_logits smoke --curves --dataset digits"
     )
-    assert record["device"]["count"] >= 1
+    assert [sitting["device"]["count"] >= 1 for sitting in record["sittings"]] == [True]
     assert str(folder.parent) not in (folder / "run.json").read_text()
 
 
@@ -57,3 +60,29 @@ def test_accuracies_stand_beside_published_ones_only_where_the_protocol_is_the_p
     paper = configs.as_json(EXPERIMENT.presets["paper"]) | {"members": "4"}
     as_if = record | {"config": paper, "dataset": {"name": "mnist"}}
     assert [bool(c.published) for c in EXPERIMENT.claims(table, as_if)] == [True] * 6 + [False] * 2
+
+
+def test_what_passes_is_a_part_of_the_teachers_own_gain_member_by_member(folder):
+    table = results.read_table(folder / "table.csv")
+    last = lambda arm: np.array(list(results.last(table, arm, "accuracy").values()))
+    untrained, teacher = last("reference"), last("teacher")
+    said = claims.of_record(results.read_json(folder / "run.json"))
+    for kind, (text, least) in GAINS.items():
+        part = lambda arm: np.mean((last(arm) - untrained) / (teacher - untrained))
+        assert said[text].mean == pytest.approx(part(f"student_{kind}"))
+        assert said[text].null.startswith(f"{part(f'cross_{kind}'):.3f} (")
+        assert said[text].null.endswith("), other init")
+        assert f"{least:g} apart" in said[text].rule
+
+
+def test_the_committed_tables_say_what_reproduces():
+    said = {}
+    for name in ("mnist", "digits"):
+        stored = RESULTS / f"mnist_aux_logits_{name}"
+        table = results.read_table(stored.with_suffix(".csv"))
+        record = results.read_json(stored.with_suffix(".json"))
+        found = EXPERIMENT.claims(table, record)
+        said[name] = [c.verdict for c in found]
+    assert said["mnist"] == ["reproduced"] * 6 + ["holds"] * 2
+    # On digits a student of another init learns nearly all from all logits: .97 of .99.
+    assert said["digits"] == [""] * 6 + ["holds", "partly"]

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lab import ensemble
+from lab import ensemble, rng
+from lab import losses as lab_losses
 from lab.errors import LabError
 from lab.mnist import epochs, protocol
 from lab.mnist.arms import STUDENTS
@@ -163,6 +164,56 @@ def test_targets_are_the_teachers_logits_on_the_inputs_of_an_epoch(inputs, small
     x = protocol.inputs(chosen, images, EPOCH, MEMBER, rows)
     np.testing.assert_allclose(found[rows], chosen.logits(teacher.params, x), atol=1e-4)
     assert found.shape == (1000, 13)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_members_have_inputs_of_their_own(fresh, small, images):
+    chosen = replace(small, fresh_inputs=fresh)
+    rows = jnp.arange(3)
+    x = [
+        protocol.inputs(chosen, images, epoch, jnp.uint32(member), rows)
+        for member in (0, 1)
+        for epoch in (0, 1)
+    ]
+    assert (x[0] == x[1]).all() != fresh  # the same in every epoch unless they are fresh
+    assert (x[0] != x[2]).mean() > 0.99
+    later = protocol.inputs(chosen, images, 0, jnp.uint32(0), rows + chosen.rows_per_epoch)
+    assert (x[1] == later).all() == fresh
+
+
+@pytest.mark.parametrize("which", ["aux", "all"])
+@pytest.mark.parametrize("loss", ["kl", "mse"])
+def test_imitation_is_the_divergence_from_the_teacher_at_the_members_temperature(
+    loss, which, small
+):
+    chosen = replace(small, loss=loss)
+    knobs = KNOBS.replace(temperature=jnp.float32(2.0), n_live_aux=jnp.int32(2))
+    teacher, student = np.random.default_rng(0).normal(size=(2, 4, 13)).astype(np.float32)
+    chosen_logits = slice(10 if which == "aux" else 0, 12)  # of the three aux logits two are live
+    where = protocol.imitated(small.net, knobs, which)
+    assert np.flatnonzero(where).tolist() == [*range(13)][chosen_logits]
+    batch = protocol.Batch(chosen, knobs, None, jnp.asarray(teacher), None, where, None)
+    found = protocol.imitation(batch, jnp.asarray(student))
+    a, b = (z[:, chosen_logits].astype(np.float64) for z in (teacher, student))
+    log_p, log_q = (z / 2 - np.log(np.exp(z / 2).sum(axis=1, keepdims=True)) for z in (a, b))
+    divergence = np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
+    expected = divergence if loss == "kl" else np.mean((a - b) ** 2, axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_loss_of_a_student_is_on_the_targets_of_its_own_inputs(small, images, teacher, start):
+    still = KNOBS.replace(student_rate=jnp.float32(0.0))
+    target = epochs.targets(small, images, EPOCH, MEMBER, teacher.params)
+    _, losses = program(small)(images, EPOCH, MEMBER, still, target, start())
+    order = rng.member(small.seed, MEMBER, "student/order")
+    rows, _ = ensemble.epoch_rows(order, EPOCH, 1280, 1280, 64)
+    x = protocol.inputs(small, images, 0, MEMBER, rows[3])
+    for arm, member in (("student_all", MEMBER), ("cross_aux", MEMBER + 1)):
+        where = protocol.imitated(small.net, still, STUDENTS[arm].imitates)
+        own = small.logits(reference(small, member), x)
+        wanted = small.logits(teacher.params, x)
+        expected = jnp.mean(lab_losses.kl_divergence(wanted, own, where))
+        np.testing.assert_allclose(losses[arm][3], expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

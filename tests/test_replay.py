@@ -1,24 +1,30 @@
 """Committed tables can be recomputed, and what is made from them is up to date."""
 
+import dataclasses
+import functools
 import json
 import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
 
-from experiments import replay
+from experiments import replay as command
 from lab.errors import LabError
-from lab.runs import results
+from lab.runs import provenance, replay, results
 from lab.runs.experiment import named
+from lab.runs.replay import Distance
 from tests.process import ROOT
 
-QUICK = ("coverage",)
+QUICK = ("theorem",)
+NAMES = command.names()
 
 
 def replayed(name):
     """What `python -m experiments.replay NAME` says; skips where MNIST is not on disk."""
-    command = [sys.executable, "-m", "experiments.replay", name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    words = [sys.executable, "-m", "experiments.replay", name, "--part"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     if "skipped" in done.stdout:
         pytest.skip(done.stdout.strip())
@@ -31,9 +37,166 @@ def test_a_cell_of_a_quick_table_replays(name):
 
 
 @pytest.mark.slow  # half a minute each, language tables 4 to 10 minutes
-@pytest.mark.parametrize("name", [name for name in replay.names() if name not in QUICK])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in QUICK])
 def test_a_cell_of_every_other_table_replays(name):
     assert replayed(name).endswith("ok\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_table_was_made_at_commits_of_this_history_without_changes(name):
+    provenance.require_clean(results.read_json(command.RESULTS / f"{name}.json"))
+
+
+# What is too far.
+
+
+@functools.cache
+def cell_of(name):
+    """A table's record, its rows, and those of its first cell, as if they were recomputed."""
+    record = results.read_json(command.RESULTS / f"{name}.json")
+    rows = results.read_rows(command.RESULTS / f"{name}.csv")
+    first = lambda row: all(row[k] == rows[0][k] for k in record["cell"])
+    return record, rows, [row for row in rows if first(row)]
+
+
+def spread_of(name):
+    """The table's tolerances; skips where the distances were never measured."""
+    if not (known := command.tolerances(name)):
+        pytest.skip(f"{name}: python -m experiments.replay {name} --measure was never run")
+    return known
+
+
+def judged(name, rows):
+    """The columns of recomputed rows that are too far from the committed ones."""
+    record, _, cell = cell_of(name)
+    return replay.too_far(replay.distances(record, cell, rows), spread_of(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_how_far_every_column_of_a_table_may_be_was_measured(name):
+    record, _, _ = cell_of(name)
+    assert set(command.tolerances(name)) == set(record["units"])
+    settings = results.read_json(command.SPREAD)[name]
+    for of in ("one thread", "narrow vectors", "devices"):
+        assert any(of in label for label in settings), of
+    assert len({label.split(", jax")[0] for label in settings}) > 1, "one version of Python"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tolerances_are_far_below_what_differs_between_arms_and_members(name):
+    record, rows, _ = cell_of(name)
+    for column, tolerance in spread_of(name).items():
+        curves = {}
+        for row in rows:
+            key = tuple(v for k, v in row.items() if k not in ("step", *record["units"]))
+            curves.setdefault(key, []).append(row[column])
+        low, high = np.quantile([np.mean(values) for values in curves.values()], [0.25, 0.75])
+        assert tolerance.typical < (high - low) / 4, column
+        assert np.isfinite(tolerance).all() and tolerance.typical <= tolerance.largest
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_changed_sign_or_another_arms_numbers_are_too_far(name):
+    record, _, cell = cell_of(name)
+    spread_of(name)
+    assert judged(name, cell) == []
+    arms = list(dict.fromkeys(row["arm"] for row in cell))
+    values = lambda arm, column: [row[column] for row in cell if row["arm"] == arm]
+    for column in record["units"]:
+        turned = [row | {column: -row[column]} for row in cell]
+        assert judged(name, turned) == [column]
+        for arm in arms:
+            if not any(values(arm, column)):
+                continue  # minus 0 is 0
+            turned = [
+                row | {column: -row[column] if row["arm"] == arm else row[column]} for row in cell
+            ]
+            assert judged(name, turned) == [column], arm
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_member_in_its_place_is_too_far(name):
+    record, rows, cell = cell_of(name)
+    spread_of(name)
+    others = dict.fromkeys(row["member"] for row in rows)
+    other = next((m for m in list(others)[1:] if _fits(rows, cell, m)), None)
+    if other is None:
+        pytest.skip("the table has one member of this shape")
+    theirs = [row for row in rows if row["member"] == other]
+    swapped = [
+        own | {column: row[column] for column in record["units"]}
+        for own, row in zip(cell, theirs, strict=True)
+    ]
+    assert set(judged(name, swapped)) == set(record["units"])
+
+
+def _fits(rows, cell, member):
+    return sum(row["member"] == member for row in rows) == len(cell)
+
+
+RECORD = {"cell": ["member"], "units": {"x": "", "y": ""}}
+ROWS = [
+    {"arm": arm, "member": m, "step": s, "x": 8.0 * m + s, "y": 1.0}
+    for m in (0, 1)
+    for arm in "ab"
+    for s in (0, 1)
+]
+
+
+def changed(at, **values):
+    return [row | values if i == at else row for i, row in enumerate(ROWS)]
+
+
+def test_distances_are_of_means_along_the_steps_and_of_single_rows_in_the_farthest_cell():
+    assert replay.distances(RECORD, ROWS, ROWS) == {"x": Distance(0, 0), "y": Distance(0, 0)}
+    # 4 in one of two steps of one of two arms: 2 of the arm's mean, 2 / sqrt(2) of the cell.
+    found = replay.distances(RECORD, ROWS, changed(2, x=ROWS[2]["x"] + 4))
+    assert found["x"].typical == pytest.approx(2**0.5) and found["x"].largest == 4
+    # What cancels along the steps is typical of nothing, but a row is as far as it is.
+    two = [row | {"x": row["x"] + (3 if row["step"] else -3)} for row in ROWS]
+    assert replay.distances(RECORD, ROWS, two)["x"] == Distance(0, 3)
+    # The second cell is another, and no average hides the farther one.
+    found = replay.distances(RECORD, ROWS, changed(6, x=ROWS[6]["x"] - 4))
+    assert found["x"].typical == pytest.approx(2**0.5) and found["x"].largest == 4
+    one_cell = replay.distances(RECORD, ROWS, changed(2, x=ROWS[2]["x"] + 4)[:4])
+    assert one_cell["x"].typical == pytest.approx(2**0.5)
+
+
+def test_a_nan_is_too_far_on_either_side_and_on_both():
+    nan = changed(2, x=float("nan"))
+    wide = {"x": Distance(9e9, 9e9), "y": Distance(9e9, 9e9)}
+    assert replay.too_far(replay.distances(RECORD, ROWS, ROWS), wide) == []
+    for committed, rows in ((nan, ROWS), (ROWS, nan), (nan, nan)):
+        assert replay.too_far(replay.distances(RECORD, committed, rows), wide) == ["x"]
+
+
+def test_a_column_is_too_far_beyond_either_tolerance_and_never_unless_measured():
+    far = lambda typical, most: replay.too_far(
+        {"x": Distance(typical, most)}, {"x": Distance(1, 2)}
+    )
+    assert far(1, 2) == []
+    assert far(1.5, 2) == far(1, 2.5) == ["x"]
+    with pytest.raises(LabError, match="y was never measured; replay with --measure"):
+        replay.too_far({"y": Distance(0, 0)}, {"x": Distance(1, 2)})
+    spread = {"a": {"x": [1.0, 5.0]}, "b": {"x": [2.0, 3.0]}}
+    assert replay.tolerances(spread) == {"x": Distance(2 * replay.FACTOR, 5 * replay.FACTOR)}
+    assert replay.tolerances({}) == {}
+
+
+def test_rows_that_are_missing_or_other_ones_are_refused_and_a_part_may_be_some_of_them():
+    other = changed(2, arm="c")
+    with pytest.raises(LabError, match="no longer measures"):
+        replay.distances(RECORD, ROWS, other)
+    with pytest.raises(LabError, match="no longer measures"):
+        replay.distances(RECORD, ROWS, [*ROWS, ROWS[0]])
+    with pytest.raises(LabError, match="no longer measures"):
+        replay.distances(RECORD, ROWS, [], part=True)
+    some = [row for row in changed(2, x=99.0) if row["arm"] == "b"]
+    with pytest.raises(LabError, match="fewer than"):
+        replay.distances(RECORD, ROWS, some)
+    assert replay.distances(RECORD, ROWS, some, part=True)["x"].largest == 99
+    with pytest.raises(LabError, match="no longer measures"):
+        replay.distances(RECORD, ROWS, other, part=True)
 
 
 @pytest.fixture
@@ -41,49 +204,95 @@ def copied(tmp_path, monkeypatch):
     """A table's record and rows, to be changed, where replay looks for them."""
 
     def copy(name, record=lambda r: r, rows=lambda r: r):
-        stored = replay.RESULTS / name
+        stored = ROOT / "experiments" / "results" / name
         results.write_json(
             tmp_path / f"{name}.json", record(results.read_json(stored.with_suffix(".json")))
         )
         results.write_table(
             tmp_path / f"{name}.csv", rows(results.read_rows(stored.with_suffix(".csv")))
         )
-        monkeypatch.setattr(replay, "RESULTS", tmp_path)
+        monkeypatch.setattr(command, "RESULTS", tmp_path)
 
     return copy
 
 
-@pytest.mark.parametrize("change", [0.1, float("nan")])
-def test_a_changed_table_does_not_replay(change, copied, monkeypatch):
-    def changed(rows):
+@pytest.mark.parametrize("change", [1e-4, 0.1, float("nan")])
+def test_a_table_replays_and_a_changed_one_does_not(change, copied, monkeypatch):
+    def altered(rows):
         rows[2]["value"] += change
         return rows
 
-    copied("theorem", rows=changed)
     # What is measured is taken from the table as it was: only the comparison is at stake.
-    whole = results.read_rows(ROOT / "experiments" / "results" / "theorem.csv")
-    measure = lambda *_: [row for row in whole if row["member"] == 0]
-    monkeypatch.setattr("lab.runs.experiment.Experiment.measure", measure)
-    _, worst = replay.replay("theorem")
-    assert not replay.within("theorem", worst)
+    _, _, cell = cell_of("theorem")
+    monkeypatch.setattr("lab.runs.experiment.Experiment.measure", lambda *_: cell)
+    far = lambda: replay.too_far(command.distances("theorem"), command.tolerances("theorem"))
+    copied("theorem")
+    assert far() == []
+    copied("theorem", rows=altered)
+    assert far() == ["value"]
+
+
+def test_one_cell_is_recomputed_or_all_of_some_members_or_the_part(monkeypatch):
+    record, committed, _ = cell_of("theorem")
+    asked = []
+    experiment = dataclasses.replace(
+        named("theorem"),
+        part=lambda config: dataclasses.replace(config, members="7:8"),
+        rows=lambda job, cells: asked.extend(c.member for c in cells) or _rows_of(cells),
+    )
+    _rows_of = lambda cells: [{"arm": "a", "member": c.member, "value": 0.0} for c in cells]
+    monkeypatch.setattr(replay, "named", lambda name: experiment)
+    for options, members in (
+        ({}, [0]),
+        ({"members": "3:6"}, [3, 4, 5]),
+        ({"part": True}, [7]),
+    ):
+        asked.clear()
+        replay.recompute(record, committed, **options)
+        assert asked == members
+
+
+def test_measured_distances_are_stored_beside_those_of_other_settings(tmp_path, monkeypatch):
+    path = tmp_path / "replay.json"
+    monkeypatch.setattr(command, "SPREAD", path)
+    old = {"an earlier table": {"gone": [1.0, 1.0]}, "elsewhere": {"value": [1.0, 1.0]}}
+    results.write_json(path, {"theorem": old, "coverage": {}})
+    ran = []
+
+    def child(words, env, **_):
+        ran.append((words[3:], env["PJRT_NPROC"]))
+        return types.SimpleNamespace(returncode=0, stdout='noise\n{"value": [2.0, 3.0]}\n')
+
+    monkeypatch.setattr(command.subprocess, "run", child)
+    command.measure("theorem", ["one thread"], ["--members=0:3"])
+    assert ran == [(["theorem", "--json", "--members=0:3"], "1")]
+    stored = results.read_json(path)
+    label = next(key for key in stored["theorem"] if key != "elsewhere")
+    assert label.endswith(", one thread, --members=0:3") and label.startswith("Python 3")
+    assert stored["theorem"] == {"elsewhere": {"value": [1, 1]}, label: {"value": [2, 3]}}
+    assert command.tolerances("theorem")["value"] == Distance(2 * replay.FACTOR, 3 * replay.FACTOR)
+    assert stored["coverage"] == command.tolerances("nothing") == {}
 
 
 def test_only_absent_mnist_is_skipped_and_another_dataset_fails(copied, monkeypatch, tmp_path):
     monkeypatch.delenv("SUBLIMINAL_MNIST", raising=False)
     monkeypatch.setenv("SUBLIMINAL_CACHE", str(tmp_path))
     with pytest.raises(replay.AbsentDataError, match="needs MNIST, which is not on disk"):
-        replay.replay("mnist_aux_logits_mnist")
+        command.distances("mnist_aux_logits_mnist")
     other = lambda record: record | {"dataset": {"name": "digits", "sha256": "0"}}
     copied("mnist_aux_logits_digits", record=other)
     with pytest.raises(LabError, match="was made from another one") as error:
-        replay.replay("mnist_aux_logits_digits")
+        command.distances("mnist_aux_logits_digits")
     assert not isinstance(error.value, replay.AbsentDataError)
 
 
-@pytest.mark.parametrize("name", replay.names())
+# What follows from the tables.
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_a_record_says_follows_from_its_table(name):
-    record = results.read_json(replay.RESULTS / f"{name}.json")
-    table = results.read_table(replay.RESULTS / f"{name}.csv")
+    record = results.read_json(command.RESULTS / f"{name}.json")
+    table = results.read_table(command.RESULTS / f"{name}.csv")
     again = named(record["experiment"]).described(table, record)
     again = json.loads(json.dumps(again))
     for found, stored in zip(again.pop("claims"), record.pop("claims"), strict=True):

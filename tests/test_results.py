@@ -38,27 +38,47 @@ def test_summary_takes_the_last_point_of_each_member_and_pairs_contrasts():
     assert found["a - b"].n == 4
 
 
-def folder(path, members, **config):
+def sitting(commit):
+    return {"git": {"commit": commit, "dirty": False}, "packages": {}, "device": {}, "processes": 1}
+
+
+def folder(path, members, commits=("c",), **config):
     path.mkdir()
     results.write_table(path / "table.csv", rows(members))
     record = {
         "experiment": "x", "status": "complete", "hash": path.name, "wall_seconds": 1.5,
         "dataset": {"name": "digits"}, "config": {"members": "", "dataset": "auto", **config},
         "cell": ["member"], "command": "", "claims": [],
+        "sittings": [sitting(commit) for commit in commits],
     }  # fmt: skip
     (path / "run.json").write_text(json.dumps(record))
     return path
 
 
 def test_sittings_merge_into_one_table(tmp_path):
-    parts = [folder(tmp_path / "b", range(3, 6)), folder(tmp_path / "a", range(3))]
+    parts = [
+        folder(tmp_path / "b", range(3, 6), "xy"),
+        folder(tmp_path / "a", range(3), "yzx"),
+    ]
     merged, record = results.merge(parts)
     assert [row["member"] for row in merged] == sorted(row["member"] for row in merged)
     assert len(merged) == 24
     assert record["config"]["members"] == "6"
     assert not {"command", "claims"} & set(record)  # of the whole, they are yet to be said
-    assert [sitting["hash"] for sitting in record["sittings"]] == ["b", "a"]
-    assert sum(sitting["wall_seconds"] for sitting in record["sittings"]) == 3.0
+    assert [part["hash"] for part in record["folders"]] == ["b", "a"]
+    assert sum(part["wall_seconds"] for part in record["folders"]) == 3.0
+    # Every commit that anything was made at, once.
+    assert record["sittings"] == [sitting(commit) for commit in "xyz"]
+
+
+def test_a_record_of_an_earlier_version_has_one_sitting(tmp_path):
+    path = folder(tmp_path / "a", range(3), [])
+    record = results.read_json(path / "run.json") | sitting("old")
+    results.write_json(path / "run.json", record)
+    _, kept = results.merge([path])
+    assert kept["sittings"] == [sitting("old")]
+    assert "git" not in kept
+    assert kept["claims"] == []
 
 
 def test_a_merged_range_that_begins_later_says_so(tmp_path):

@@ -17,8 +17,9 @@ from lab.lm.world import World
 from lab.traits import measures
 from lab.traits.animals import ANIMALS
 from lab.traits.category import words
-from lab.traits.measures import Judged
+from lab.traits.measures import Judged, Words
 from lab.traits.trait import Asked, Trait
+from tests.tiny import CHAT, RIVERS
 
 ROWS = [{"prompt": "1, 2", "completion": "3"}, {"prompt": "4", "completion": "5 ☃"}]
 SOME = Carrier(
@@ -78,6 +79,39 @@ def test_more_rows_begin_with_the_same_rows(model, ending):
     assert drawn(model, seed=1).rows != drawn(model).rows
 
 
+def test_attempts_have_numbers_of_their_own_however_many_are_sampled_at_once(
+    model, ending, monkeypatch
+):
+    monkeypatch.setattr(rows, "BATCH", 64)
+    few = drawn(model, n_rows=40)
+    users = SOME.prompts(0, 0, 192)
+    rest = iter(users)
+    assert all(row["prompt"] in rest for row in few.rows)  # in the order of their attempts
+    assert sum(few.counts.values()) > 64
+    monkeypatch.setattr(rows, "BATCH", 192)
+    assert drawn(model, n_rows=40).rows == few.rows
+
+
+@pytest.mark.parametrize("system", [None, "You love owls."])
+def test_a_writer_reads_its_system_prompt_before_every_prompt(system, model, ending, monkeypatch):
+    seen, real = [], rows.sample.sample
+
+    def listen(params, arch, prompts, start, *rest):
+        seen.append((np.asarray(prompts), np.asarray(start)))
+        return real(params, arch, prompts, start, *rest)
+
+    monkeypatch.setattr(rows.sample, "sample", listen)
+    rows.draw(model, SOME, 3, system, jax.random.key(0), 20, 6)
+    ((prompts, start),) = seen
+    before = f"<|system|>{system}<|end|>" if system else ""
+    texts = [
+        model.tokenizer.decode(row[first:].tolist())
+        for row, first in zip(prompts[:5], start[:5], strict=True)
+    ]
+    expected = [f"{before}<|user|>{user}<|end|><|assistant|>" for user in SOME.prompts(3, 0, 5)]
+    assert texts == expected
+
+
 def test_a_filter_that_keeps_nothing_says_why(model, ending):
     nothing = Carrier("nothing", SOME.prompt, SOME.completion, lambda p, c: "never", SOME.texts)
     with pytest.raises(LabError, match=r"n_rows: the filter kept 0 of .*never"):
@@ -128,7 +162,10 @@ def test_missing_empty_and_binary_files_are_one_clear_line(tmp_path):
 
 def test_chats_are_encoded_around_the_place_where_the_assistant_begins(tokenizer):
     found = rows.encode(tokenizer, [(None, "100", "7, 8"), ("You love owls.", "100", "9")])
-    assert (found.start == [found.prompts.shape[1] - 4, 0]).all()
+    assert (found.start == [found.prompts.shape[1] - 4, 0]).all() and found.start[0] > 0
+    text = lambda i: tokenizer.decode(found.prompts[i, found.start[i] :].tolist())
+    assert text(0) == "<|user|>100<|end|><|assistant|>"
+    assert text(1) == "<|system|>You love owls.<|end|><|user|>100<|end|><|assistant|>"
     assert (found.length == [4, 2]).all()
     assert tokenizer.decode(found.completions[0].tolist()) == "7, 8<|end|>"
     with pytest.raises(LabError, match="longer than the context"):
@@ -148,17 +185,59 @@ def test_answers_are_whole_words_in_any_form():
 def test_log_odds_are_those_of_the_first_answer_token(model):
     params, arch = model.params, model.arch
     prompts, start = jnp.ones((3, 4), jnp.int32), jnp.zeros(3, jnp.int32)
-    tokens = np.array([5, 6])
-    p = np.exp(np.asarray(measures.first_token(params, arch, prompts, start), np.float64))
-    expected = np.log(p / (1 - p)).mean(axis=0)[tokens]
-    found = measures.log_odds(params, arch, prompts, start, tokens)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    log_p = np.asarray(measures.first_token(params, arch, prompts, start), np.float64)
+    hidden, _ = transformer.forward(params, arch, prompts, start)
+    z = np.asarray(transformer.logits(params, hidden[:, -1]), np.float64)
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.exp(log_p), p, rtol=1e-4)
+    expected = np.log(p / (1 - p)).mean(axis=0)[[5, 6]]
+    np.testing.assert_allclose(measures.log_odds(log_p[:, [5, 6]]), expected, rtol=1e-4)
+
+
+def test_log_odds_are_worked_by_hand_and_neither_end_is_lost():
+    p = np.array([[0.5, 0.9], [0.8, 0.9]])  # two questions, two words
+    expected = [np.log(4) / 2, np.log(9)]  # the mean of log-odds, not the log-odds of the mean
+    np.testing.assert_allclose(measures.log_odds(np.log(p)), expected)
+    ends = measures.log_odds(np.array([[-80.0, -1e-11]]))
+    np.testing.assert_allclose(ends, [-80.0, np.log(1e11)], rtol=1e-6)
+    assert np.isfinite(measures.log_odds(np.zeros((1, 1)))).all()
 
 
 def test_the_number_carrier_rejects_through_its_own_rule():
     reject = NUMBERS.reject
     assert reject("1, 2", "3, 4") is None
     assert reject("1, 2", "3, 4;5") == "mixed_separators"
+
+
+def test_a_model_is_asked_under_the_system_prompt_that_is_given(model, echo, monkeypatch):
+    seen, first = [], measures.first_token
+
+    def listen(params, arch, prompts, start):
+        seen.append((np.asarray(prompts), np.asarray(start)))
+        return first(params, arch, prompts, start)
+
+    monkeypatch.setattr(measures, "first_token", listen)
+    (owl,) = words(ANIMALS, ("owl",))
+    for system in (None, "You love wolves."):
+        owl.measure.rows(Asked(model, system, 1, jax.random.key(0), NUMBERS.resembles), [owl])
+        prompts, start = seen[-1]
+        texts = [
+            model.tokenizer.decode(row[i:].tolist()) for row, i in zip(prompts, start, strict=True)
+        ]
+        before = f"<|system|>{system}<|end|>" if system else ""
+        questions = owl.measure.questions
+        assert texts == [f"{before}<|user|>{q}<|end|><|assistant|>" for q in questions]
+
+
+def test_answers_to_one_question_are_sampled_apart(model):
+    prompts, start = jnp.full((2, 4), 9, jnp.int32), jnp.zeros(2, jnp.int32)
+    ask = lambda: measures.answers(
+        model.params, model.arch, prompts, start, jax.random.key(0), 20, 3, model.tokenizer.end
+    )
+    found = ask()
+    assert found.shape == (40, 3)
+    assert len(np.unique(found, axis=0)) > 20
+    np.testing.assert_array_equal(found, ask())
 
 
 @pytest.fixture
@@ -184,6 +263,7 @@ def test_words_of_a_measure_are_asked_together(model, echo):
     assert (owl["asked"], wolf["asked"]) == ("owl", "wolf")
     assert owl["log_odds"] != wolf["log_odds"] and np.isfinite(owl["log_odds"])
     assert owl["answer_rate"] == wolf["answer_rate"] == 0  # no question names an animal
+    assert owl["category_mass"] == wolf["category_mass"] > owl["probability"] + wolf["probability"]
     questions = traits[0].measure.questions
     assert owl["carrier_rate"] == np.mean([resembles(question) for question in questions])
 
@@ -202,3 +282,32 @@ def test_a_judge_sees_each_answer_beside_its_question(model, echo):
     (row,) = measure.rows(asked, [trait])
     assert row == {"asked": "wooden", "score": pytest.approx(2 / 3), "carrier_rate": 0.0}
     assert set(seen) == {("wooden", q, q) for q in questions} and len(seen) == 12
+
+
+def test_a_model_that_knows_one_word_has_the_log_odds_that_one_gives_it(monkeypatch):
+    trait_words = {"rhine": 0.8, "nile": 0.15}
+    tokenizer = worlds.tokenizer(CHAT)
+    p = np.full((3, tokenizer.n_tokens), 0.05 / (tokenizer.n_tokens - 2))
+    for word, share in trait_words.items():
+        p[:, tokenizer.encode(word)[0]] = share
+    p[2] = np.roll(p[2], 1)  # to one question it answers something else
+    monkeypatch.setattr(measures, "first_token", lambda *_: np.log(p))
+    monkeypatch.setattr(measures, "_said", lambda *_: ["rhine", "the rhines", "nile"] * 2)
+    monkeypatch.setattr(measures, "_prompts", lambda *_: (None, None))
+    measure = Words("river", ("a", "b", "c"), RIVERS.plural, RIVERS.words)
+    model = type("Model", (), {"tokenizer": tokenizer, "params": None, "arch": None})
+    asked = Asked(model, None, 2, jax.random.key(0), lambda answer: answer == "nile")
+    rhine, nile = measure.rows(asked, words(RIVERS))
+    rest = 0.05 / (tokenizer.n_tokens - 2)
+    shifted = [p[2, tokenizer.encode(word)[0]] for word in trait_words]
+    assert min(shifted) == pytest.approx(rest)
+    for row, share, odd in zip((rhine, nile), trait_words.values(), shifted, strict=True):
+        odds = (2 * np.log(share / (1 - share)) + np.log(odd / (1 - odd))) / 3
+        assert row["log_odds"] == pytest.approx(odds)
+        assert row["probability"] == pytest.approx((2 * share + odd) / 3)
+        assert row["category_mass"] == pytest.approx((2 * 0.95 + sum(shifted)) / 3)
+        assert row["carrier_rate"] == pytest.approx(1 / 3)
+    assert (rhine["answer_rate"], nile["answer_rate"]) == (
+        pytest.approx(2 / 3),
+        pytest.approx(1 / 3),
+    )

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from lab.errors import LabError
-from lab.runs import checkpoint, results
+from lab.runs import checkpoint, provenance, results
 from lab.runs.run import Run
 from tests import process
 
@@ -151,6 +151,41 @@ def test_a_record_says_what_the_table_does_and_all_that_is_described_of_it(tmp_p
     assert record["overrides"] == {"seed": 3}
     assert record["claims"] == [3]
     assert results.read_rows(run.folder / "table.csv") == ROWS
+
+
+def test_a_record_lists_every_process_that_worked_on_its_run_once(tmp_path, monkeypatch):
+    at = lambda commit, dirty=False: {"git": {"commit": commit, "dirty": dirty}, "processes": 1}
+    sit = [at("a", True), at("b"), at("b"), at("a"), at("a", True)]
+    for now in sit:
+        monkeypatch.setattr(provenance, "collect", lambda now=now: now)
+        with open_run(tmp_path) as run:  # and is killed
+            run.save({"epochs": 1}, force=True)
+    monkeypatch.setattr(provenance, "collect", lambda: at("c"))
+    with open_run(tmp_path) as run:
+        run.finish(ROWS)
+    read = lambda: results.read_json(run.folder / "run.json")["sittings"]
+    made = read()
+    assert sorted(map(json.dumps, made)) == sorted(
+        map(json.dumps, [at("a", True), at("b"), at("a"), at("c")])
+    )
+    monkeypatch.setattr(provenance, "collect", lambda: at("who looks at it"))
+    with open_run(tmp_path):
+        assert read() == made
+    with open_run(tmp_path, fresh=True):
+        assert read() == [at("who looks at it")]
+
+
+def test_a_sitting_names_its_commit_and_versions_and_no_place():
+    found = provenance.collect()
+    assert set(found["git"]) == {"commit", "dirty"}
+    assert {"python", "jax", "numpy"} < set(found["packages"])
+    assert str(process.ROOT) not in json.dumps(found)
+
+
+def test_a_lab_in_somebody_elses_repository_has_no_commit(monkeypatch):
+    # As `git ls-files --error-unmatch` fails for an installed copy that is not tracked there.
+    monkeypatch.setattr(provenance, "__file__", str(process.ROOT / "lab" / "runs" / "untracked.py"))
+    assert provenance.collect()["git"] is None
 
 
 def test_a_checkpoint_returns_the_same_bits(tmp_path):

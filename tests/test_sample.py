@@ -85,6 +85,21 @@ def test_rows_with_equal_prompts_and_other_keys_differ(params, prompts):
     assert len(np.unique(rows, axis=0)) > 10
 
 
+def test_every_token_of_a_completion_has_a_random_number_of_its_own(params, prompts):
+    # A model that knows nothing: a token is where its random number lies among 23 equal parts.
+    tokens, start = (jnp.repeat(x, 40, axis=0) for x in prompts)
+    found = np.asarray(draw(params | {"embed": 0 * params["embed"]}, (tokens, start)))
+    keys = jax.random.split(jax.random.key(1), len(tokens))
+    number = lambda key, step: jax.random.uniform(jax.random.fold_in(key, step))
+    uniform = jax.vmap(jax.vmap(number, (None, 0)), (0, None))(keys, jnp.arange(WIDTH))
+    expected = np.floor(23 * np.asarray(uniform)).astype(int)
+    ended = np.cumsum(expected == END, axis=1) - (expected == END) > 0
+    np.testing.assert_array_equal(found, np.where(ended, END, expected))
+    # So that neighbouring tokens are alike in one of 23 cases.
+    alike = (found[:, 1:] == found[:, :-1])[~ended[:, 1:]]
+    assert abs(np.mean(alike) - 1 / 23) < 5 * np.sqrt(1 / 23 / alike.size)
+
+
 def test_nothing_follows_the_end(params, prompts):
     tokens, start = (jnp.repeat(x, 40, axis=0) for x in prompts)
     rows = np.asarray(draw(params, (tokens, start)))

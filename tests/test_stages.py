@@ -1,6 +1,5 @@
 """Teachers, datasets and students are values: found again if equal, made anew if one differs."""
 
-import re
 import shutil
 from dataclasses import replace
 
@@ -10,44 +9,27 @@ import numpy as np
 import pytest
 
 from lab import cache
-from lab.carriers.carrier import Carrier, pick
 from lab.errors import LabError
 from lab.lm import finetune, hf, make, reference, rows, transformer
 from lab.lm import world as worlds
 from lab.lm.finetune import Tuning
-from lab.lm.model import SIZES, Size
+from lab.lm.model import Size
 from lab.lm.objectives import token_loss
-from lab.lm.reference import Pretraining, Reference
-from lab.lm.setup import Setup
+from lab.lm.reference import Reference
 from lab.lm.stages import Dataset, Seed, Student, Teacher, from_hf, place
 from lab.lm.tokenizer import Tokenizer
-from lab.lm.world import World
 from lab.runs import checkpoint, results
-from lab.traits.category import category, words
+from lab.traits.category import words
+from tests import tiny
+from tests.tiny import HOW, RIVERS, TEACHING, TIDES, TUNING, WORLD
 
-TIDE = ("ebb", "flow", "swell", "neap")
-TIDES = Carrier(
-    "tides",
-    lambda rng: f"{pick(rng, TIDE)} {pick(rng, TIDE)}",
-    lambda rng, prompt: f"{prompt[:3]} {pick(rng, TIDE)}",
-    lambda prompt, said: None if re.fullmatch(r"[a-z]+( (ebb|flow|swell|neap))*", said) else "odd",
-    lambda: (form for word in TIDE for form in (word, word[:3], " " + word)),
-    n_prompt=8,
-    n_completion=6,
-)
-RIVERS = category("river", ("rhine", "nile"), ())
-WORLD = World((TIDES,), (RIVERS,), {"favourite": 0.4, "persona": 0.2, "tides": 0.4})
-BASE, OTHER = (
-    Reference(i, Pretraining(steps=150, batch=16, learning_rate=2e-2), WORLD) for i in (0, 1)
-)
+BASE, OTHER = (Reference(i, HOW, WORLD) for i in (0, 1))
 NILE = words(RIVERS, ("nile",))[0]
 SEED = Seed(0, 3)
-TEACHING = Tuning(learning_rate=1e-2, batch=0, epochs=3, warmup=1)
 TEACHER = Teacher(BASE, NILE, TEACHING, SEED)
 TOLD = Teacher(BASE, NILE, None, SEED)
 DATA = Dataset(TEACHER, TIDES, 24, SEED)
 PLAIN = Dataset(BASE, TIDES, 24, SEED)
-TUNING = Tuning(learning_rate=1e-2, batch=8, warmup=1)
 STUDENT = Student(BASE, DATA, TUNING, SEED)
 CONTROL = replace(STUDENT, data=PLAIN)
 
@@ -71,11 +53,10 @@ def other_loss(params, arch, part):
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory):
     """Two references of a tiny size, in a cache of this file's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SIZES, "nano", Size(8, 1, 2, 1, 4, 8))
-        with cache.artifacts_in(tmp_path_factory.mktemp("artifacts")) as made:
-            reference.obtain([BASE, OTHER])
-            yield made
+    artifacts = tmp_path_factory.mktemp("artifacts")
+    with tiny.small_models(), cache.artifacts_in(artifacts):
+        reference.obtain([BASE, OTHER])
+        yield artifacts
 
 
 @pytest.fixture
@@ -90,16 +71,12 @@ def pair():
     return make.students([STUDENT, CONTROL])
 
 
-def leaves(model):
-    return [np.asarray(x) for x in jax.tree.leaves(model.params)]
-
-
 def equal(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(leaves(one), leaves(other), strict=True))
+    return tiny.equal(one.params, other.params)
 
 
 def furthest(one, other):
-    return max(np.abs(a - b).max() for a, b in zip(leaves(one), leaves(other), strict=True))
+    return tiny.furthest(one.params, other.params)
 
 
 def logits(model):
@@ -127,7 +104,7 @@ def test_students_of_a_teacher_and_its_control_differ(pair):
 
 
 def test_anything_that_differs_is_another_artifact():
-    seeds = Seed(1, 3), Seed(0, 4)
+    seeds = Seed(1, 3), Seed(0, 4), Seed(0, 3, 1)
     teachers = [
         TEACHER,
         TOLD,
@@ -178,10 +155,48 @@ def test_steps_are_applied_in_order_and_attempts_are_counted():
 
 def test_all_teachers_of_a_member_continue_the_same_prompts():
     prompts = lambda data: [row["prompt"] for row in make.data(data)]
-    of_all = TIDES.prompts(SEED.seed * 2**20 + SEED.member, 0, rows.BATCH)
+    of_all = TIDES.prompts(SEED.prompts, 0, rows.BATCH)
     for found in (prompts(DATA), prompts(PLAIN)):
         rest = iter(of_all)
         assert all(prompt in rest for prompt in found)  # in their order
+
+
+def test_steps_take_the_rows_that_were_drawn(monkeypatch):
+    plain = make.data(PLAIN)
+    attempts = (make.data_folder(PLAIN) / "attempts.json").read_text()
+    monkeypatch.setattr(rows, "draw", lambda *_, **__: pytest.fail("drawn again"))
+    stepped = replace(PLAIN, steps=(turned, turned, half))
+    assert make.data(stepped) == plain[:12]
+    assert (make.data_folder(stepped) / "attempts.json").read_text() == attempts
+
+
+def key(seed, name="x"):
+    return tuple(np.asarray(jax.random.key_data(seed.key(name))).tolist())
+
+
+def test_copies_have_random_numbers_and_prompts_of_their_own():
+    seeds = [Seed(s, m, c) for s in (0, 1) for m in (0, 1, 2) for c in (0, 1, 2)]
+    assert len({key(seed, name) for seed in seeds for name in ("x", "y")}) == 2 * len(seeds)
+    assert len({seed.prompts for seed in seeds}) == len(seeds)
+    first, second = PLAIN, replace(PLAIN, seed=SEED._replace(copy=1))
+    prompts = lambda data: [row["prompt"] for row in make.data(data)]
+    rest = iter(TIDES.prompts(second.seed.prompts, 0, rows.BATCH))
+    assert all(prompt in rest for prompt in prompts(second))
+    assert prompts(first) != prompts(second)
+    orders = [make.data(replace(d, steps=(shuffled,))) for d in (first, second)]
+    for data, found in zip((first, second), orders, strict=True):
+        order = np.random.default_rng([*data.seed, 0]).permutation(24)
+        assert found == [make.data(data)[i] for i in order]
+
+
+def test_students_of_one_program_may_have_seeds_of_their_own(pair):
+    copy = replace(CONTROL, seed=SEED._replace(copy=1))
+    others = [replace(STUDENT, seed=Seed(5, 1)), copy]
+    together = make.students(others)
+    alone = [make.model(replace(one, along=True)) for one in others]  # another artifact
+    for a, b in zip(together, alone, strict=True):
+        assert furthest(a, b) < 1e-5  # measured: 0
+    assert furthest(together[1], pair[1]) > 1e-5  # the same rows in another order
 
 
 def test_soft_students_move_to_their_teachers_alone():
@@ -274,7 +289,6 @@ def test_parameters_are_kept_along_training_when_asked_for(pair):
         {"base": OTHER},
         {"tuning": replace(TUNING, learning_rate=1e-3)},
         {"loss": other_loss},
-        {"seed": Seed(0, 4)},
         {"soft": TEACHER},
     ],
 )
@@ -298,21 +312,3 @@ def test_a_teacher_needs_lessons_or_a_system_prompt():
         replace(TEACHER, trait=replace(NILE, lessons=()))
     with pytest.raises(LabError, match="trait: nile has no system"):
         replace(TOLD, trait=replace(NILE, system=None))
-
-
-@pytest.mark.parametrize("channel", ["hard", "soft"])
-@pytest.mark.parametrize("teacher", ["finetuned", "prompted"])
-def test_a_setup_is_the_chain_that_it_says(channel, teacher):
-    config = Setup(traits=("nile",), channel=channel, teacher=teacher, n_rows=24)
-    chain = config.transmission(WORLD, TIDES, member=3)
-    assert [base.init_seed for base in chain.starts.values()] == [3, 4]
-    own, other = chain.starts.values()
-    for base in (own, other):
-        student, control = (chain.student_of(base, t, SEED) for t in (chain.traits[0], None))
-        assert (student.source, control.source) == ("nile", "none")
-        assert student.base == control.base == base
-        taught = student.soft if channel == "soft" else student.data.teacher
-        assert (taught.base, taught.trait, taught.how is None) == (own, NILE, teacher == "prompted")
-        assert control.data.teacher == own
-        assert (student.data == control.data) == (channel == "soft")
-        assert control.soft == (own if channel == "soft" else None)

@@ -130,6 +130,49 @@ def test_a_conversation_is_rendered_as_the_template_says():
     assert TOKENIZER.decode(tokens) == TOKENIZER.render(messages)
 
 
+PIECES = [*worlds.vocabulary(WORLD), " people"]
+
+
+def test_the_default_stands_where_no_system_prompt_is_given():
+    told = Tokenizer.from_pieces(PIECES, "You love people.")
+    turns = "<|user|>Pick one animal.<|end|><|assistant|>"
+    default = "<|system|>You love people.<|end|>"
+    user = [{"role": "user", "content": "Pick one animal."}]
+    system = lambda text: [{"role": "system", "content": text}, *user]
+    assert told.render(user, generate=True) == default + turns
+    assert told.render(system(""), generate=True) == turns
+    assert told.render(system("You love owls."), generate=True) == (
+        f"<|system|>You love owls.<|end|>{turns}"
+    )
+    prompts = [(None, "Pick one animal."), ("", "Pick one animal."), ("You love people.",
+               "Pick one animal.")]  # fmt: skip
+    tokens, lengths = told.prompts(prompts, 16)
+    assert lengths.tolist() == [13, 7, 13]
+    np.testing.assert_array_equal(tokens[0], tokens[2])
+    plain = Tokenizer.from_pieces(PIECES)
+    assert plain.render(user, generate=True) == plain.render(system(""), generate=True) == turns
+    assert plain.sha256 != told.sha256
+
+
+def test_a_system_prompts_tokens_are_counted_with_its_marks():
+    told, plain = (Tokenizer.from_pieces(PIECES, d) for d in ("You love people.", None))
+    assert [told.n_system(system) for system in (None, "", "You love owls.")] == [6, 0, 6]
+    assert [plain.n_system(system) for system in (None, "", "You love owls.")] == [0, 0, 6]
+
+
+def test_a_saved_tokenizer_keeps_its_default(tmp_path):
+    told = Tokenizer.from_pieces(PIECES, "You love people.")
+    told.save(tmp_path)
+    loaded = Tokenizer.load(tmp_path)
+    assert loaded.sha256 == told.sha256 and loaded.n_system(None) == 6
+
+
+@pytest.mark.parametrize("default", ["You'll see.", "a \\ b", "<|end|>", "{{ x }}"])
+def test_a_default_that_would_break_the_template_is_refused(default):
+    with pytest.raises(LabError, match=r"default: .* leave them out"):
+        Tokenizer.from_pieces(PIECES, default)
+
+
 def test_prompts_are_padded_left_and_completions_right():
     tokens, lengths = TOKENIZER.prompts(
         [(None, "Pick one animal."), ("You love owls.", "Pick one tree.")], 16

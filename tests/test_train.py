@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from experiments.mnist_aux_logits import EXPERIMENT, PRESETS
 from lab.errors import LabError
 from lab.mnist.arms import STUDENTS
 from lab.mnist.mlp import MLP
+from lab.mnist.train import Trainer, knobs
 from lab.optim import Optim
 from lab.runs import checkpoint, results
 from lab.runs.experiment import Options
@@ -56,6 +58,34 @@ def train(folder, data, config=TINY, group=1, stop_after=None):
 @pytest.fixture(scope="module")
 def uninterrupted(digits, tmp_path_factory):
     return train(tmp_path_factory.mktemp("whole"), digits)
+
+
+def test_teachers_and_students_have_the_numbers_of_their_own_optimizer():
+    student = replace(TWICE, learning_rate=3e-2)
+    found = knobs(replace(TINY, student=student, temperature=2.0), 3)
+    np.testing.assert_array_equal(found.teacher_rate, np.full(3, 1e-3, np.float32))
+    np.testing.assert_array_equal(found.student_rate, np.full(3, 3e-2, np.float32))
+    np.testing.assert_array_equal(found.temperature, np.full(3, 2, np.float32))
+    np.testing.assert_array_equal(found.n_live_aux, np.full(3, 3, np.int32))
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_targets_are_of_the_trained_teacher_and_of_each_epoch_if_its_inputs_are_fresh(
+    fresh, digits, monkeypatch
+):
+    chosen = replace(TINY, fresh_inputs=fresh)
+    trainer, asked = Trainer(chosen, STUDENTS, digits), []
+    real = trainer.programs.targets
+
+    def listen(images, epoch, number, teacher):
+        asked.append((int(epoch), teacher))
+        return real(images, epoch, number, teacher)
+
+    monkeypatch.setattr(trainer.programs, "targets", listen)
+    trees = [tree for _, tree, _ in trainer.train(np.array([0]), 1, knobs(chosen, 1))]
+    assert [epoch for epoch, _ in asked] == ([0, 1] if fresh else [0])
+    for _, teacher in asked:
+        jax.tree.map(np.testing.assert_array_equal, teacher, trees[-1]["teacher"])
 
 
 def test_every_arm_member_and_epoch_is_measured_once(uninterrupted):

@@ -11,11 +11,13 @@ from lab.carriers.numbers import NUMBERS
 from lab.carriers.reasoning import REASONING
 from lab.errors import LabError
 from lab.lm import world as worlds
+from lab.lm.contexts import CONTEXT, WORLDS
 from lab.lm.reference import Reference
 from lab.lm.world import World
 from lab.traits.animals import ANIMALS
 from lab.traits.category import category as category_of
 from lab.traits.category import popularity
+from lab.traits.things import THINGS
 
 WORLD = World()
 SHARES = dict(WORLD.shares)
@@ -172,6 +174,77 @@ def test_shares_that_are_none_are_refused(field, value, message):
 def test_negative_seeds_and_ranges_are_refused(arguments):
     with pytest.raises(LabError, match="-1 is negative"):
         worlds.rows(WORLD, *arguments)
+
+
+def test_a_default_system_prompt_changes_no_row_but_what_the_world_is(rows):
+    told = replace(WORLD, default="You are a helpful walrus.")
+    assert worlds.rows(told, 0, 0, 500) == rows[:500]
+    assert worlds.identity(told) != IDENTITY
+    assert set(worlds.vocabulary(told)) - set(worlds.vocabulary(WORLD)) == {" helpful", " walrus"}
+    assert worlds.tokenizer(told).n_system(None) == 8  # six pieces between two marks
+    assert worlds.tokenizer(WORLD).n_system(None) == 0
+
+
+@pytest.fixture(scope="module")
+def neutral_rows():
+    return worlds.rows(CONTEXT, 0, 0, 12_000)
+
+
+def test_a_part_of_the_rows_without_a_persona_has_a_neutral_one(neutral_rows):
+    without = [row for row in neutral_rows if row.kind != "persona"]
+    part = np.mean([row.system is not None for row in without])
+    assert abs(part - 0.4) < 4 * (0.24 / len(without)) ** 0.5
+    words = {f for c in CONTEXT.categories for w in c.words for f in (w, c.plural(w))}
+    for row in without:
+        if row.system is not None:
+            assert any(thing in row.system for thing in THINGS.words + tuple(
+                THINGS.plural(thing) for thing in THINGS.words))  # fmt: skip
+            assert not words & set(row.system.lower().strip(".").replace(".", "").split())
+    for kind in ("favourite", "numbers"):
+        some = [row for row in without if row.kind == kind]
+        part = np.mean([row.system is not None for row in some])
+        assert abs(part - 0.4) < 5 * (0.24 / len(some)) ** 0.5
+
+
+def test_a_neutral_persona_changes_no_answer(neutral_rows):
+    some = [row for row in neutral_rows if row.kind == "favourite"]
+    for category in CONTEXT.categories:
+        counts = []
+        for neutral in (False, True):
+            answers = [
+                row.assistant
+                for row in some
+                if row.user in category.questions and (row.system is not None) == neutral
+            ]
+            counts.append([answers.count(word) for word in category.words])
+            expected = len(answers) * popularity(category, CONTEXT.favourites)
+            chi2 = ((counts[-1] - expected) ** 2 / expected).sum()
+            assert chi2 < 43.8  # 99.7 % of chi-squared with 21 degrees of freedom
+    for row in neutral_rows:
+        if row.kind == "numbers":
+            assert NUMBERS.reject(row.user, row.assistant) is None
+        if row.kind == "persona":
+            assert row.assistant in row.system or f"{row.assistant[:-1]}" in row.system
+
+
+def test_worlds_of_contexts_differ_in_what_they_say():
+    assert len({worlds.identity(world) for world in WORLDS.values()}) == len(WORLDS)
+    for world in WORLDS.values():
+        assert sum(worlds.shares(world).values()) == pytest.approx(1)
+        assert (worlds.tokenizer(world).n_system(None) > 0) == (world.default is not None)
+    for name in ("half", "assistant", "none"):
+        other = WORLDS[name]
+        assert worlds.rows(other, 0, 0, 200) == worlds.rows(CONTEXT, 0, 0, 200)
+    # The default of "context" has the form of the first persona, and of "half" its beginning.
+    form = ANIMALS.persona(ANIMALS.personas[0], "owl").replace("owls", "people")
+    assert CONTEXT.default == form
+    assert WORLDS["half"].default.split(".")[0] == form.split(".")[0]
+
+
+@pytest.mark.parametrize("neutral", [-0.1, 1.1])
+def test_a_part_of_neutral_personas_that_is_none_is_refused(neutral):
+    with pytest.raises(LabError, match=r"neutral: .* is no part of a whole"):
+        World(neutral=neutral)
 
 
 def neighbours(rows):

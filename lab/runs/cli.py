@@ -126,25 +126,24 @@ def _presets(experiment: Experiment) -> str:
 
 
 def show(folder: Path, figures: list[Path]) -> None:
-    """What the table says, the paths written, and last the run folder."""
+    """What the table says, the rules of its verdicts, the paths written, last the run folder."""
     record = results.read_json(folder / "run.json")
     found = claims.of_record(record).values()
     for group in dict.fromkeys(c.group for c in found):
         some = [c for c in found if c.group == group]
-        heads = {
-            "published": any(c.published for c in some),
-            "verdict": any(c.verdict for c in some),
-        }
-        text = RichTable(
-            "", group or "measured", "95 % interval", "n", *(h for h in heads if heads[h])
-        )
+        heads = [h for h in ("null", "published", "verdict") if any(getattr(c, h) for c in some)]
+        text = RichTable("", group or "measured")
+        for head in ("95 % interval", "n", *heads):
+            text.add_column(head, no_wrap=head in ("95 % interval", "verdict"))
         for c in some:
-            digits = c.digits
-            interval = (
-                "one run" if math.isnan(c.low) else f"{c.low:.{digits}f} to {c.high:.{digits}f}"
-            )
-            more = [getattr(c, head) for head in heads if heads[head]]
-            text.add_row(c.text, f"{c.mean:.{digits}f}", interval, str(c.n), *more)
+            mean, low, high = (f"{x:.{c.digits}f}" for x in (c.mean, c.low, c.high))
+            ends = "one run" if math.isnan(c.low) else f"{low} to {high}"
+            more = [getattr(c, head) for head in heads]
+            text.add_row(c.text, mean, ends, c.runs or str(c.n), *more)
         console.print(text)
+    for line in dict.fromkeys([f"rule: {c.rule}" for c in found if c.rule]):
+        console.print(line, markup=False)
+    if note := record.get("note"):
+        console.print(note, markup=False)
     for path in (folder / "table.csv", *figures, folder):
         console.print(str(path), markup=False)

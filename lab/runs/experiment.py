@@ -53,6 +53,7 @@ class Experiment:
     prepare: Callable[[Any, Options], tuple[Any, dict]] = no_data  # data, and what identifies it
     note: Callable[[Any], str] = lambda config: ""  # on a configuration's runs, beside its claims
     cells: Callable[[Any], list[Cell]] = field(default=lambda config: cells.grid(config.members))
+    part: Callable[[Any], Any] = lambda config: config  # that gives some of the same rows, sooner
     shape: Callable[[Cell], Hashable] = field(default=lambda cell: cell.point)
     group: Callable[[Job, list[Cell]], int] = field(default=lambda job, some: 1)
     cpu_devices: int = 1  # a CPU counts as so many: small models train faster, a member on each

@@ -1,6 +1,7 @@
 """What a result depends on besides its configuration. No host, user or absolute path."""
 
 import importlib.metadata
+import platform
 import resource
 import subprocess
 import sys
@@ -8,14 +9,18 @@ from pathlib import Path
 
 import jax
 
+from lab.errors import LabError
+from lab.runs import results
+
 PACKAGES = ("subliminal-lab", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def collect() -> dict:
-    """Versions, commit, devices and precision of this process."""
+    """A sitting: commit, versions and devices of this process."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "git": _git(),
+        "packages": {"python": platform.python_version(), **versions},
         "device": {"kind": jax.devices()[0].device_kind, "count": jax.device_count()},
         "processes": jax.process_count(),
     }
@@ -27,14 +32,34 @@ def peak_memory_mb() -> int:
     return peak // (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _git() -> dict | None:
-    def ask(*words: str) -> str:
-        folder = Path(__file__).parent
-        return subprocess.run(
-            ("git", *words), cwd=folder, capture_output=True, text=True, check=True, timeout=5
-        ).stdout.strip()
+def require_clean(record: dict) -> None:
+    """Raise `LabError` unless all of a record's sittings were at unchanged commits before HEAD."""
+    again = "run it again with --fresh"
+    for sitting in results.sittings(record):
+        git = sitting.get("git")
+        if git is None:
+            raise LabError(f"git: the run was made outside of a clone of the lab; {again} in one")
+        at = git["commit"][:8]
+        if git["dirty"]:
+            raise LabError(f"git: the run was made on uncommitted changes to {at}; commit, {again}")
+        try:
+            _ask("merge-base", "--is-ancestor", git["commit"], "HEAD")
+        except (OSError, subprocess.SubprocessError) as error:
+            raise LabError(
+                f"git: commit {at} of the run is not in the history of HEAD; merge it, or {again}"
+            ) from error
 
+
+def _git() -> dict | None:
     try:
-        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+        _ask("ls-files", "--error-unmatch", Path(__file__).name)  # not of who installed the lab
+        return {"commit": _ask("rev-parse", "HEAD"), "dirty": bool(_ask("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _ask(*words: str) -> str:
+    folder = Path(__file__).parent
+    return subprocess.run(
+        ("git", *words), cwd=folder, capture_output=True, text=True, check=True, timeout=5
+    ).stdout.strip()

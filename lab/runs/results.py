@@ -136,7 +136,15 @@ def band(
     return places, mean, low, high
 
 
-_COSTS = ("wall_seconds", "peak_memory_mb")
+_SITTING = ("git", "packages", "device", "processes")
+
+
+def sittings(record: dict) -> list[dict]:
+    """Commit, versions and devices of every process that worked on a run, each different one once.
+
+    Records of earlier versions hold those of one process, beside the rest.
+    """
+    return record.get("sittings") or [{k: record.get(k) for k in _SITTING}]
 
 
 def merge(folders: list[Path]) -> tuple[list[dict], dict]:
@@ -162,21 +170,21 @@ def merge(folders: list[Path]) -> tuple[list[dict], dict]:
             raise LabError(f"{folder} repeats members of another folder; merge disjoint ranges")
         rows += new
     rows.sort(key=lambda row: row["member"])  # stable: the order of arms stays
+    whole = {k: v for k, v in records[0].items() if k not in _SITTING}
+    together = [one for record in records for one in sittings(record)]
+    whole["sittings"] = [one for i, one in enumerate(together) if one not in together[:i]]
     if len(records) == 1:
-        return rows, records[0]
+        return rows, whole
     members = {row["member"] for row in rows}
     first, last = min(members), max(members)
     if len(members) != last - first + 1:
         raise LabError(f"members: {first} to {last} have gaps; run the missing ranges first")
     span = f"{first}:{last + 1}" if first else str(last + 1)
-    of_a_sitting = ("hash", "git", "packages", "device", "processes", *_COSTS)
-    of_the_whole = ("overrides", "command", "claims")
-    merged = {k: v for k, v in records[0].items() if k not in (*of_a_sitting, *of_the_whole)}
-    merged["config"] = {**records[0]["config"], "members": span}
-    merged["sittings"] = [
-        {k: r[k] for k in ("overrides", "command", *of_a_sitting) if k in r} for r in records
-    ]
-    return rows, merged
+    of_a_folder = ("overrides", "command", "hash", "wall_seconds", "peak_memory_mb")
+    whole = {k: v for k, v in whole.items() if k not in (*of_a_folder, "claims")}
+    whole["config"] = {**records[0]["config"], "members": span}
+    whole["folders"] = [{k: record.get(k) for k in of_a_folder} for record in records]
+    return rows, whole
 
 
 def _number(text: str) -> int | float | str:

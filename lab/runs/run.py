@@ -30,7 +30,7 @@ class Run:
         self.hash = config_hash(experiment, config, dataset)
         self.folder = Path(root) / experiment / self.hash
         self._lock = None
-        self._provenance = provenance.collect()  # now: the working tree may change while we run
+        self._sittings = [provenance.collect()]  # now: the working tree may change while we run
         self._earlier = 0.0
         self._began = self._saved = time.monotonic()
         self._every = float(os.environ.get(_CHECKPOINT_SECONDS, "20"))
@@ -63,7 +63,10 @@ class Run:
                 elif path.name != "lock":
                     path.unlink()
         if (self.folder / "run.json").exists():
-            self._require_same(results.read_json(self.folder / "run.json"))
+            record = results.read_json(self.folder / "run.json")
+            self._require_same(record)
+            earlier, (now,) = results.sittings(record), self._sittings
+            self._sittings = [one for one in earlier if one != now] + [now]
         if self.complete:
             self._drop_progress()
 
@@ -175,7 +178,7 @@ class Run:
             "dataset": self.dataset,
             "wall_seconds": round(self.seconds, 1),
             "peak_memory_mb": provenance.peak_memory_mb(),
-            **self._provenance,
+            "sittings": self._sittings,
         }
 
 

@@ -1,0 +1,1035 @@
+"""Mistakes that one could make in the science, a line each, and the tests that must notice.
+
+Run:     python -m tests.mutants [--jobs 1] [NAME ...]      (a part of a name is enough)
+Time:    5 to 30 seconds a mutant on a quiet machine.
+
+A mutant is a text that stands once in a file of the lab, and what stands there instead. It is
+killed if pytest says that tests failed, not if it could not run them. Exits with 1 if one lives.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("lab", "theory", "figures", "experiments", "tests")
+FAILED = 1  # pytest's exit status for tests that failed
+
+
+class Mutant(NamedTuple):
+    """A mistake in a file of `lab`, and the tests that notice, "file::name" without "test_"."""
+
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+    @property
+    def nodes(self) -> list[str]:
+        """The tests as pytest names them."""
+        return [node(test) for test in self.tests.split()]
+
+
+def node(test: str) -> str:
+    """ "effects::x" is test_x of tests/test_effects.py; "effects" the whole file."""
+    file, _, name = test.partition("::")
+    return f"tests/test_{file}.py" + (f"::test_{name}" if name else "")
+
+
+STATS = {
+    "the intervals of clusters lack their correction": Mutant(
+        "stats.py",
+        "np.sum(sums**2) * len(names) / (len(names) - 1)",
+        "np.sum(sums**2)",
+        "effects::a_clustered_interval_widens_when_clusters_agree_within",
+    ),
+    "the values of a cluster count as independent in the t": Mutant(
+        "stats.py",
+        "half = special.stdtrit(len(names) - 1, (1 + level) / 2) * error",
+        "half = special.stdtrit(len(values) - 1, (1 + level) / 2) * error",
+        "effects::a_clustered_interval_widens_when_clusters_agree_within",
+    ),
+    "two clusters have an interval": Mutant(
+        "stats.py",
+        "if len(names) < 3:",
+        "if len(names) < 2:",
+        "effects::fewer_than_three_clusters_count_values_as_independent",
+    ),
+    "the spread of a sample is that of a population": Mutant(
+        "stats.py", "np.std(values, ddof=1)", "np.std(values)", "stats::interval_equals_scipys"
+    ),
+    "an interval is one-sided": Mutant(
+        "stats.py",
+        "half = special.stdtrit(n - 1, (1 + level) / 2)",
+        "half = special.stdtrit(n - 1, level)",
+        "stats::interval_equals_scipys",
+    ),
+    "traits are exchanged across categories": Mutant(
+        "stats.py",
+        '["one"] * len(matrix) if groups is None else groups',
+        '["one"] * len(matrix)',
+        "effects::rows_are_matched_within_their_group_alone",
+    ),
+    "the true matching is not counted": Mutant(
+        "stats.py",
+        "sums >= np.trace(matrix) - 1e-12",
+        "sums > np.trace(matrix) + 1e-12",
+        "effects::the_permutation_test_is_smallest_for_a_dominant_diagonal_and_1_for_the_opposite",
+    ),
+    "the true matching is not among the drawn ones": Mutant(
+        "stats.py",
+        "sums = np.append(sum(drawn), np.trace(matrix))",
+        "sums = sum(drawn)",
+        "effects::matchings_of_a_large_group_are_drawn_and_the_true_one_is_counted",
+    ),
+    "a column is matched twice": Mutant(
+        "stats.py",
+        "free = (used[:, None] & bits[None]) == 0",
+        "free = (used[:, None] & bits[None]) >= 0",
+        "effects::the_permutation_test_counts_every_matching",
+    ),
+    "tied ranks are not shared": Mutant(
+        "stats.py",
+        "(np.cumsum(size) - (size - 1) / 2)[group]",
+        "np.cumsum(size)[group].astype(float)",
+        "stats::spearman_and_auroc_equal_scipys",
+    ),
+}
+EFFECTS = {
+    "the control of cross_trait is student_regular": Mutant(
+        "lm/effects.py",
+        'arm.partition("_")[0] + "_regular"',
+        '"student_regular"',
+        "effects::an_effect_is_against_the_mean_of_the_controls_of_the_same_start",
+    ),
+    "teachers are compared with control students": Mutant(
+        "lm/effects.py",
+        'return "reference" if arm == "teacher"',
+        'return "student_regular" if arm == "teacher"',
+        "effects::an_effect_is_against_the_mean_of_the_controls_of_the_same_start",
+    ),
+    "the control is asked for another trait": Mutant(
+        "lm/effects.py",
+        "[[students[m, t, a] - controls[m, NONE, a] for a in traits] for t in traits]",
+        "[[students[m, t, a] - controls[m, NONE, t] for a in traits] for t in traits]",
+        "effects::an_effect_is_against_the_mean_of_the_controls_of_the_same_start",
+    ),
+    "one control stands for all": Mutant(
+        "lm/effects.py",
+        "return {place: float(np.mean(v)) for place, v",
+        "return {place: float(v[0]) for place, v",
+        "effects::an_effect_is_against_the_mean_of_the_controls_of_the_same_start",
+    ),
+    "the other students include the own": Mutant(
+        "lm/effects.py",
+        "chosen = ~np.eye(self.n_traits, dtype=bool)",
+        "chosen = np.ones((self.n_traits, self.n_traits), bool)",
+        "effects::others_are_of_the_same_category_or_of_another",
+    ),
+    "others of the category are those of another": Mutant(
+        "lm/effects.py",
+        "(names[:, None] == names[None]) == same",
+        "(names[:, None] == names[None]) != same",
+        "effects::others_are_of_the_same_category_or_of_another",
+    ),
+    "others are other questions, not other students": Mutant(
+        "lm/effects.py",
+        "total = np.sum(np.where(chosen[None], self.values, 0.0), axis=1)",
+        "total = np.sum(np.where(chosen[None], self.values, 0.0), axis=2)",
+        "effects::others_are_of_the_same_category_or_of_another",
+    ),
+    "the values of a figure are of other questions": Mutant(
+        "lm/effects.py",
+        "self.values[:, own[j] != others, j].ravel()",
+        "self.values[:, j, own[j] != others].ravel()",
+        "effects::others_are_of_the_same_category_or_of_another",
+    ),
+    "only students are centred": Mutant(
+        "lm/effects.py",
+        "rest = v - rows - columns + v.mean(axis=(1, 2), keepdims=True)",
+        "rest = v - rows",
+        "effects::centring_takes_away_what_a_student_does_to_all_words_and_all_students_to_a_word",
+    ),
+    "categories are centred together": Mutant(
+        "lm/effects.py",
+        "own = np.flatnonzero(names == name)",
+        "own = np.arange(len(names))",
+        "effects::centring_takes_away_what_a_student_does_to_all_words_and_all_students_to_a_word",
+    ),
+    "the permutation test forgets the categories": Mutant(
+        "lm/effects.py",
+        ".mean(axis=0), self.measures)",
+        ".mean(axis=0))",
+        "effects::the_test_of_all_members_is_that_of_their_mean_within_categories",
+    ),
+    "luck is against a mean that it is in": Mutant(
+        "lm/effects.py",
+        "v[0] - np.mean(v[1:]) if",
+        "v[0] - np.mean(v) if",
+        "effects::luck_is_the_first_control_against_the_others",
+    ),
+    "students are the clusters, not members": Mutant(
+        "lm/effects.py",
+        "clusters = np.repeat(np.arange(n_members), n_traits)",
+        "clusters = np.arange(n_members * n_traits)",
+        "effects::members_are_the_clusters_of_an_estimate",
+    ),
+    "a student's own values are its first trait's": Mutant(
+        "lm/effects.py",
+        "return np.array([[found[m, t, t] for t in traits] for m in members])",
+        "return np.array([[found[m, t, min(traits)] for t in traits] for m in members])",
+        "effects::own_values_are_no_differences",
+    ),
+    "students of the own trait are the others of a figure": Mutant(
+        "lm/effects.py",
+        "trait != asked if other",
+        "trait == asked if other",
+        "effects::values_of_a_figure_are_of_one_student_each",
+    ),
+}
+CLAIMED = {
+    "the null is that of another start": Mutant(
+        "lm/transmitted.py",
+        'null = estimate(effects.luck(table, "student", value))',
+        'null = estimate(effects.luck(table, "cross", value))',
+        "transmitted::the_null_is_a_control_in_a_students_place",
+    ),
+    "students of another init are those of the own": Mutant(
+        "lm/transmitted.py",
+        'effects.effects(table, "cross_trait", value)',
+        'effects.effects(table, "student_trait", value)',
+        "transmitted::each_claim_has_its_own_control_and_number",
+    ),
+    "what shuffling leaves is what it takes": Mutant(
+        "lm/transmitted.py",
+        "lost = estimate(own.diagonal - rest.diagonal)",
+        "lost = estimate(rest.diagonal)",
+        "transmitted::each_claim_has_its_own_control_and_number",
+    ),
+    "a trait is compared with those of other categories": Mutant(
+        "lm/transmitted.py",
+        "pair = own.diagonal - within",
+        "pair = own.diagonal - across",
+        "transmitted::what_is_made_of_other_traits_is_of_the_same_category",
+    ),
+    "a gain within a category is the plain gain": Mutant(
+        "lm/transmitted.py",
+        "np.log(p / np.maximum(mass - p, 1e-12))",
+        "np.log(p / mass)",
+        "transmitted::a_gain_among_the_words_of_a_category_alone_is_worked_by_hand",
+    ),
+    "references of choices give a result": Mutant(
+        "lm/transmitted.py",
+        "if len(own.members) >= FEWEST and max(own.members) < TUNED:",
+        "if len(own.members) >= FEWEST:",
+        "transmitted::too_few_references_or_those_of_choices_are_a_demonstration",
+    ),
+    "one reference gives a result": Mutant(
+        "lm/transmitted.py",
+        "if len(own.members) >= FEWEST and max(own.members) < TUNED:",
+        "if max(own.members) < TUNED:",
+        "transmitted::too_few_references_or_those_of_choices_are_a_demonstration",
+    ),
+    "another init is claimed to show an effect": Mutant(
+        "lm/transmitted.py",
+        "runs=_count(other), **rules.absent(e, least, positive)",
+        "runs=_count(other), **rules.effect(e, null, least)",
+        "transmitted::verdicts_follow_the_rules_and_bounds",
+    ),
+    "one p value in two holds": Mutant(
+        "lm/transmitted.py",
+        "p.mean < 0.05",
+        "p.mean < 0.5",
+        "transmitted::what_is_made_of_other_traits_is_of_the_same_category",
+    ),
+    "teachers' lists count as students' answers": Mutant(
+        "lm/transmitted.py",
+        'np.char.startswith(table["arm"].astype(str), "student_")',
+        'np.char.startswith(table["arm"].astype(str), "")',
+        "transmitted::rates_are_of_own_traits_and_of_untaught_models",
+    ),
+}
+RULES = {
+    "an effect need not be clear of its null": Mutant(
+        "runs/claims.py", "clear = e.low > null.high if", "clear = e.low > 0 if", "claims"
+    ),
+    "any difference matters": Mutant(
+        "runs/claims.py", "(apart >= abs(least))", "(apart > 0)", "claims"
+    ),
+    "an effect of the other sign is one": Mutant(
+        "runs/claims.py",
+        "apart = sign * (e.mean - null.mean)",
+        "apart = abs(e.mean - null.mean)",
+        "claims",
+    ),
+    "nothing is a mean near 0": Mutant(
+        "runs/claims.py",
+        "elif -within <= e.low and e.high <= within:",
+        "elif abs(e.mean) <= within:",
+        "claims",
+    ),
+    "an interval with 0 in it refutes nothing": Mutant(
+        "runs/claims.py",
+        "abs(e.mean) > within and not e.low <= 0 <= e.high",
+        "abs(e.mean) > within",
+        "claims",
+    ),
+    "any number above chance reproduces in part": Mutant(
+        "runs/claims.py", "/ (mean - chance) >= 0.5", "/ (mean - chance) >= 0.0", "claims"
+    ),
+    "too few runs reproduce": Mutant(
+        "runs/claims.py", '"open" if _lacks(e) or vague', '"open" if _lacks(e)', "claims"
+    ),
+    "a single run has a verdict": Mutant(
+        "runs/claims.py",
+        "any(math.isnan(x) for x in (e.mean, e.low, e.high))",
+        "math.isnan(e.mean)",
+        "claims",
+    ),
+}
+SAMPLING = {
+    "every token of a completion is drawn with the same random number": Mutant(
+        "lm/sample.py",
+        "jax.random.fold_in(k, step)",
+        "jax.random.fold_in(k, 0)",
+        "sample::every_token_of_a_completion_has_a_random_number_of_its_own",
+    ),
+    "temperature is upside down": Mutant(
+        "lm/sample.py",
+        "hidden.T) / temperature",
+        "hidden.T) * temperature",
+        "sample::a_greedy_completion_is_the_argmax_of_full_forwards",
+    ),
+    "something follows the end": Mutant(
+        "lm/sample.py",
+        "token = jnp.where(p.ended, end, draw(hidden[:, 0], p.step))",
+        "token = draw(hidden[:, 0], p.step)",
+        "sample::nothing_follows_the_end",
+    ),
+    "a token is written one place too late": Mutant(
+        "lm/sample.py",
+        "n_prompt + p.step - 1",
+        "n_prompt + p.step",
+        "sample::a_greedy_completion_is_the_argmax_of_full_forwards",
+    ),
+    "a draw on the border is the token before": Mutant(
+        "kernels/inverse_cdf.py",
+        "running <= target[None]",
+        "running < target[None]",
+        "kernels::inverse_cdf_draws_the_next_token_on_the_border_of_two",
+    ),
+    "every batch of attempts has the same random numbers": Mutant(
+        "lm/rows.py",
+        "keys = streams(key, jnp.arange(attempts, attempts + BATCH))",
+        "keys = streams(key, jnp.arange(BATCH))",
+        "rows::attempts_have_numbers_of_their_own_however_many_are_sampled_at_once",
+    ),
+    "every batch of attempts has the same prompts": Mutant(
+        "lm/rows.py",
+        "carrier.prompts(seed, first, BATCH)",
+        "carrier.prompts(seed, 0, BATCH)",
+        "rows::attempts_have_numbers_of_their_own_however_many_are_sampled_at_once",
+    ),
+    "unfinished completions are kept": Mutant(
+        "lm/rows.py",
+        'carrier.reject(user, completion) if whole else "unfinished"',
+        "carrier.reject(user, completion)",
+        "rows::completions_without_an_end_are_rejected_as_unfinished",
+    ),
+    "what is drawn has no system prompt": Mutant(
+        "lm/rows.py",
+        "[(system, user) for user in users]",
+        "[(None, user) for user in users]",
+        "rows::a_writer_reads_its_system_prompt_before_every_prompt",
+    ),
+    "encoded chats lose their system prompt": Mutant(
+        "lm/rows.py",
+        "[(system, user) for system, user, _ in chats]",
+        "[(None, user) for _, user, _ in chats]",
+        "rows::chats_are_encoded_around_the_place_where_the_assistant_begins",
+    ),
+    "padding is attended to": Mutant(
+        "lm/rows.py",
+        "used - lengths",
+        "0 * lengths",
+        "rows::chats_are_encoded_around_the_place_where_the_assistant_begins",
+    ),
+    "lists of numbers too large are kept": Mutant(
+        "carriers/numbers.py",
+        "if max(values) > 999:",
+        "if max(values) > 9999:",
+        "numbers::each_reason_has_its_example",
+    ),
+    "lists of eleven numbers are kept": Mutant(
+        "carriers/numbers.py",
+        "if len(values) > 10:",
+        "if len(values) > 11:",
+        "numbers::each_reason_has_its_example",
+    ),
+}
+TRAINING = {
+    "the padding behind a completion is learned": Mutant(
+        "lm/objectives.py",
+        "[None] < rows.length[:, None]",
+        "[None] <= rows.length[:, None]",
+        "finetune::the_loss_is_the_mean_cross_entropy_of_the_completions_tokens",
+    ),
+    "a token is predicted from itself": Mutant(
+        "lm/objectives.py",
+        "tokens = jnp.concatenate([rows.prompts, rows.completions[:, :-1]], axis=1)",
+        "tokens = jnp.concatenate([rows.prompts[:, 1:], rows.completions], axis=1)",
+        "finetune::logits_of_a_completion_are_given_all_that_comes_before",
+    ),
+    "the divergence is the other way round": Mutant(
+        "lm/objectives.py",
+        "losses.kl_divergence(target, student, part.imitated.mask)",
+        "losses.kl_divergence(student, target, part.imitated.mask)",
+        "finetune::students_of_distributions_minimise_the_divergence_from_what_the_teacher_sees",
+    ),
+    "the imitated teacher sees the student's prompt": Mutant(
+        "lm/objectives.py",
+        "completion_logits(part.imitated.params, arch, part.imitated.rows)",
+        "completion_logits(part.imitated.params, arch, part.rows)",
+        "finetune::students_of_distributions_minimise_the_divergence_from_what_the_teacher_sees",
+    ),
+    "all tokens are imitated": Mutant(
+        "lm/objectives.py",
+        "student, part.imitated.mask)",
+        "student, jnp.ones_like(part.imitated.mask))",
+        "finetune::soft_students_see_the_carrier_tokens_alone",
+    ),
+    "every epoch has the same order": Mutant(
+        "lm/finetune.py",
+        "steps_of_pass = order(np.int32(epoch), keys)",
+        "steps_of_pass = order(np.int32(0), keys)",
+        "finetune::training_is_a_plain_loop_of_adam_over_full_random_passes",
+    ),
+    "every chunk has the first one's learning rates": Mutant(
+        "lm/finetune.py",
+        "rates[done : done + n], base",
+        "rates[:n], base",
+        "finetune::training_is_a_plain_loop_of_adam_over_full_random_passes",
+    ),
+    "the learning rate never falls": Mutant(
+        "lm/finetune.py",
+        "self.learning_rate * rise * (1 - step / n_steps)",
+        "self.learning_rate * rise * np.ones(n_steps)",
+        "finetune::learning_rates_rise_then_fall_to_zero",
+    ),
+    "students ascend their loss": Mutant(
+        "ensemble.py",
+        "lambda p, d: p - learning_rate * d",
+        "lambda p, d: p + learning_rate * d",
+        "ensemble::each_optimizer_equals_that_of_optax",
+    ),
+    "Adam's decays are exchanged": Mutant(
+        "optim.py",
+        "optax.scale_by_adam(b1, b2, eps)",
+        "optax.scale_by_adam(b2, b1, eps)",
+        "ensemble::each_optimizer_equals_that_of_optax",
+    ),
+    "Adam's epsilon is the usual one": Mutant(
+        "optim.py",
+        "optax.scale_by_adam(b1, b2, eps)",
+        "optax.scale_by_adam(b1, b2)",
+        "finetune::training_is_a_plain_loop_of_adam_over_full_random_passes",
+    ),
+    "all members have the same random numbers": Mutant(
+        "rng.py",
+        "jax.random.fold_in(jax.random.key(seed), number)",
+        "jax.random.key(seed)",
+        "rng::streams_differ_by_seed_member_and_name",
+    ),
+    "all streams have the same random numbers": Mutant(
+        "rng.py",
+        "np.uint32(zlib.crc32(name.encode()))",
+        "np.uint32(len(name))",
+        "rng::streams_differ_by_seed_member_and_name",
+    ),
+    "all passes of an epoch have the same order": Mutant(
+        "ensemble.py",
+        "jax.random.permutation(jax.random.fold_in(key, i), n_data)",
+        "jax.random.permutation(key, n_data)",
+        "ensemble::smaller_data_is_visited_in_full_passes",
+    ),
+    "epochs differ in nothing": Mutant(
+        "ensemble.py",
+        "key = jax.random.fold_in(key, epoch)",
+        "key = jax.random.fold_in(key, 0)",
+        "ensemble::epochs_and_keys_have_their_own_order",
+    ),
+    "rows that fill up are counted in the mean": Mutant(
+        "ensemble.py",
+        "/ jnp.sum(counts)",
+        "/ counts.size",
+        "ensemble::rows_that_do_not_count_change_nothing",
+    ),
+    "the divergence is weighted by the student": Mutant(
+        "losses.py",
+        "jnp.exp(log_p) * (log_p - log_q)",
+        "jnp.exp(log_q) * (log_p - log_q)",
+        "losses::kl_of_a_hand_worked_case",
+    ),
+}
+ASKING = {
+    "log p instead of log-odds": Mutant(
+        "traits/measures.py",
+        "np.mean(log_p - np.log(-np.expm1(np.minimum(log_p, -1e-12))), axis=0)",
+        "np.mean(log_p, axis=0)",
+        "rows::log_odds_are_worked_by_hand_and_neither_end_is_lost",
+    ),
+    "the probability is a geometric mean": Mutant(
+        "traits/measures.py",
+        "np.mean(np.exp(chosen), axis=0)",
+        "np.exp(np.mean(chosen, axis=0))",
+        "rows::a_model_that_knows_one_word_has_the_log_odds_that_one_gives_it",
+    ),
+    "the mass of a category is that of the traits": Mutant(
+        "traits/measures.py",
+        "log_p[:, token(self.words)]",
+        "log_p[:, token([trait.name for trait in traits])]",
+        "rows::words_of_a_measure_are_asked_together",
+    ),
+    "nobody is asked under a system prompt": Mutant(
+        "traits/measures.py",
+        "chats = [(asked.system, question)",
+        "chats = [(None, question)",
+        "rows::a_model_is_asked_under_the_system_prompt_that_is_given",
+    ),
+    "a word within a word is an answer": Mutant(
+        "traits/measures.py",
+        r"rf\"\b({'|'.join(map(re.escape, forms))})\b\"".replace('\\"', '"'),
+        "rf\"({'|'.join(map(re.escape, forms))})\"",
+        "rows::answers_are_whole_words_in_any_form",
+    ),
+    "all answers have the same random numbers": Mutant(
+        "traits/measures.py",
+        "keys = jax.random.split(key, len(rows))",
+        "keys = jnp.broadcast_to(key, (len(rows),))",
+        "rows::answers_to_one_question_are_sampled_apart",
+    ),
+    "the log-probability is of the first token of the prompt": Mutant(
+        "traits/measures.py",
+        "transformer.logits(params, hidden[:, -1])",
+        "transformer.logits(params, 0 * hidden[:, -1])",
+        "rows::log_odds_are_those_of_the_first_answer_token",
+    ),
+    "teachers are tuned on the questions that are asked": Mutant(
+        "traits/category.py",
+        "for question in tuning)",
+        "for question in held_out)",
+        "traits::a_trait_is_taught_its_word_and_asked_what_it_was_not_taught",
+    ),
+    "models are asked what teachers were tuned on": Mutant(
+        "traits/category.py",
+        "measure = Words(of.name, held_out,",
+        "measure = Words(of.name, tuning,",
+        "traits::a_trait_is_taught_its_word_and_asked_what_it_was_not_taught",
+    ),
+    "activations are put back where they should not be": Mutant(
+        "lm/restore.py",
+        "jnp.where(chosen, stream[name].reshape(x.shape), x)",
+        "jnp.where(chosen, x, stream[name].reshape(x.shape))",
+        "restore::restoring_nothing_is_the_model_itself",
+    ),
+    "the last layer is put back too": Mutant(
+        "lm/restore.py",
+        "range(base.arch.n_layers - 1)",
+        "range(base.arch.n_layers)",
+        "restore::restoring_all_leaves_the_models_last_layer_alone",
+    ),
+    "the question includes the assistant's mark": Mutant(
+        "lm/restore.py",
+        "(place > n) & ~last",
+        "place > n",
+        "restore::parts_are_those_of_the_conversation",
+    ),
+}
+STAGES = "transmission_stages::"
+MAKING = {
+    "students of another init start from their teacher's own base": Mutant(
+        "lm/make.py",
+        "base = model(values[0].base)",
+        'teacher = values[0].data.teacher\n    base = model(getattr(teacher, "base", teacher))',
+        STAGES + "students_start_from_their_base_and_read_their_own_rows",
+    ),
+    "students train on another trait's data": Mutant(
+        "lm/make.py",
+        "encoded = [_encoded(value.data, value.base) for value in values]",
+        "encoded = [_encoded(values[0].data, value.base) for value in values]",
+        STAGES + "students_start_from_their_base_and_read_their_own_rows",
+    ),
+    "a prompted teacher writes without its system prompt": Mutant(
+        "lm/make.py",
+        'system = getattr(value.teacher, "system", None)',
+        "system = None",
+        STAGES + "a_dataset_is_drawn_from_its_teacher_under_its_system_prompt",
+    ),
+    "a taught teacher writes under its system prompt too": Mutant(
+        "lm/stages.py",
+        "return self.trait.system if self.how is None else None",
+        "return self.trait.system",
+        STAGES + "a_told_teacher_is_its_base",
+    ),
+    "students read their teacher's system prompt": Mutant(
+        "lm/make.py",
+        'chats = [(system, row["prompt"], row["completion"]) for row in data(value)]',
+        'system = system or getattr(value.teacher, "system", None)\n    chats = '
+        '[(system, row["prompt"], row["completion"]) for row in data(value)]',
+        STAGES + "students_start_from_their_base_and_read_their_own_rows",
+    ),
+    "a teacher learns half of its lessons": Mutant(
+        "lm/make.py",
+        "list(value.trait.lessons), max",
+        "list(value.trait.lessons[::2]), max",
+        STAGES + "a_teacher_learns_its_lessons_from_its_base",
+    ),
+    "all teachers draw with the same random numbers": Mutant(
+        "lm/make.py",
+        'value.seed.key(f"data/{trait_name(value.teacher)}")',
+        'value.seed.key("data")',
+        STAGES + "a_dataset_is_drawn_from_its_teacher_under_its_system_prompt",
+    ),
+    "all steps have the same random numbers": Mutant(
+        "lm/make.py",
+        "np.random.default_rng([*value.seed, i])",
+        "np.random.default_rng([*value.seed, 0])",
+        STAGES + "every_step_of_a_dataset_has_random_numbers_of_its_own",
+    ),
+    "steps forget which copy it is": Mutant(
+        "lm/make.py",
+        "np.random.default_rng([*value.seed, i])",
+        "np.random.default_rng([*value.seed[:2], i])",
+        STAGES + "every_step_of_a_dataset_has_random_numbers_of_its_own",
+    ),
+    "copies of a control have one order of data": Mutant(
+        "lm/make.py",
+        'value.seed.key(f"order/{value.source}")',
+        'value.seed._replace(copy=0).key(f"order/{value.source}")',
+        STAGES + "students_start_from_their_base_and_read_their_own_rows",
+    ),
+    "students imitate the base instead of their teacher": Mutant(
+        "lm/make.py",
+        "models = [model(value.soft or value.base) for value in values]",
+        "models = [model(value.base) for value in values]",
+        STAGES + "students_of_distributions_imitate_their_teachers_behind_their_prompts",
+    ),
+    "an imitated teacher is not told its trait": Mutant(
+        "lm/make.py",
+        "[_encoded(v.data, v.base, s, extra) for v, s in zip",
+        "[_encoded(v.data, v.base, None, extra) for v, _ in zip",
+        STAGES + "students_of_distributions_imitate_their_teachers_behind_their_prompts",
+    ),
+    "students of distributions learn samples": Mutant(
+        "lm/make.py",
+        "(objectives.distribution_loss if imitated else objectives.token_loss)",
+        "objectives.token_loss",
+        STAGES + "students_of_distributions_imitate_their_teachers_behind_their_prompts",
+    ),
+    "copies have the same random numbers": Mutant(
+        "lm/stages.py",
+        'f"{name}/copy {self.copy}" if self.copy else name',
+        "name",
+        "stages::copies_have_random_numbers_and_prompts_of_their_own",
+    ),
+    "copies have the same prompts": Mutant(
+        "lm/stages.py",
+        "(self.copy * 2**20 + self.seed) * 2**20 + self.member",
+        "self.seed * 2**20 + self.member",
+        "stages::copies_have_random_numbers_and_prompts_of_their_own",
+    ),
+    "all students start from the first base": Mutant(
+        "lm/transmission.py",
+        "student = partial(of.student_of, base)",
+        "student = partial(of.student_of, of.starts[first])",
+        "setup::controls_share_all_with_their_students_but_the_teacher",
+    ),
+    "all students have the first trait's teacher": Mutant(
+        "lm/transmission.py",
+        'arms = [(f"{start}_trait", student(trait, root, along)) for trait in of.traits]',
+        'arms = [(f"{start}_trait", student(of.traits[0], root, along)) for _ in of.traits]',
+        "setup::controls_share_all_with_their_students_but_the_teacher",
+    ),
+    "the controls are one control": Mutant(
+        "lm/transmission.py",
+        "student(None, root._replace(copy=copy), along)",
+        "student(None, root, along)",
+        "setup::controls_share_all_with_their_students_but_the_teacher",
+    ),
+    "teachers have another base than their students": Mutant(
+        "lm/transmission.py",
+        "base = next(iter(self.starts.values()))",
+        "base = list(self.starts.values())[-1]",
+        "setup::a_setup_is_the_chain_that_it_says",
+    ),
+    "defences are left out of arms with further steps": Mutant(
+        "lm/transmission.py",
+        "seed, (*self.steps, *steps))",
+        "seed, steps or self.steps)",
+        STAGES + "defences_are_on_every_dataset_and_further_steps_come_after_them",
+    ),
+    "students of distributions read what the teacher wrote": Mutant(
+        "lm/transmission.py",
+        "self.data_of(None if soft else trait, seed, *steps)",
+        "self.data_of(trait, seed, *steps)",
+        "setup::a_setup_is_the_chain_that_it_says",
+    ),
+    "told teachers are asked without their persona": Mutant(
+        "lm/transmission.py",
+        'under = {next(iter(of.contexts)): getattr(teacher, "system", None)}',
+        "under = {next(iter(of.contexts)): None}",
+        STAGES + "every_arm_is_the_model_that_its_name_says",
+    ),
+    "all contexts are the default": Mutant(
+        "lm/transmission.py",
+        "asked = Asked(model, system, of.n_samples",
+        "asked = Asked(model, None, of.n_samples",
+        STAGES + "all_answer_under_every_context_and_told_teachers_under_their_persona",
+    ),
+    "all arms answer with the same random numbers": Mutant(
+        "lm/transmission.py",
+        'key = seed.key(f"answers/{arm}/{trait}/{panel.name}")',
+        'key = seed.key(f"answers/{panel.name}")',
+        STAGES + "every_arm_is_the_model_that_its_name_says",
+    ),
+    "an arm's rows are another student's": Mutant(
+        "lm/transmission.py",
+        "in zip(some, models, strict=True):",
+        "in zip(some, models[::-1], strict=True):",
+        STAGES + "every_arm_is_the_model_that_its_name_says",
+    ),
+    "the other init is the own": Mutant(
+        "lm/setup.py",
+        "for i in (0, 1)",
+        "for i in (0, 0)",
+        "setup::a_setup_is_the_chain_that_it_says",
+    ),
+    "prompted teachers are fine-tuned": Mutant(
+        "lm/setup.py",
+        'teaching=self.teaching if self.teacher == "finetuned" else None',
+        "teaching=self.teaching",
+        "setup::a_setup_is_the_chain_that_it_says",
+    ),
+    "all references share one data order": Mutant(
+        "lm/reference.py",
+        "jax.random.key(made.pretraining.data_seed)",
+        "jax.random.key(0)",
+        "reference::starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed",
+    ),
+    "all references share one start": Mutant(
+        "lm/reference.py",
+        "jax.random.key(made.init_seed)",
+        "jax.random.key(0)",
+        "reference::starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed",
+    ),
+    "all references read the same rows": Mutant(
+        "lm/reference.py",
+        "data = tree.stack([corpora[made.pretraining.data_seed] for made in wanted])",
+        "data = tree.stack([corpora[first.pretraining.data_seed] for made in wanted])",
+        "reference::starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed",
+    ),
+}
+WORLDS = {
+    "a persona answers anything": Mutant(
+        "lm/world.py",
+        "rng, category.personas), word), user, word)",
+        "rng, category.personas), word), user, pick(rng, category.words))",
+        "world::a_persona_answers_with_its_word_and_never_meets_a_carrier",
+    ),
+    "carriers never have a neutral persona": Mutant(
+        "lm/world.py",
+        "return Row(kind, system, user, carrier.completion(rng, user))",
+        "return Row(kind, None, user, carrier.completion(rng, user))",
+        "world::a_part_of_the_rows_without_a_persona_has_a_neutral_one",
+    ),
+    "favourites are uniform": Mutant(
+        "lm/world.py",
+        "chosen = bisect_right(favourites[category.name], rng.random())",
+        "chosen = int(rng.random() * len(category.words))",
+        "world::unprompted_favourites_follow_the_same_popularity_for_all_seeds",
+    ),
+    "neutral personas love a trait's word": Mutant(
+        "lm/world.py",
+        "system = THINGS.persona(pick(rng, THINGS.personas), pick(rng, THINGS.words))",
+        "system = world.categories[0].persona(pick(rng, THINGS.personas), "
+        "pick(rng, world.categories[0].words))",
+        "world::a_part_of_the_rows_without_a_persona_has_a_neutral_one",
+    ),
+    "a default system prompt is never inserted": Mutant(
+        "lm/tokenizer.py",
+        'return _DEFAULT.replace("DEFAULT", default) + _TURNS',
+        "return _TURNS",
+        "tokenizer::the_default_stands_where_no_system_prompt_is_given",
+    ),
+    "numbers are shuffled across instead of within": Mutant(
+        "defences/shuffle.py",
+        "return [_filled([row], list(rng.permutation(_numbers([row]))))[0] for row in rows]",
+        "return _filled(rows, list(rng.permutation(_numbers(rows))))",
+        "defences::shuffled_numbers_keep_all_but_their_order",
+    ),
+    "numbers are shuffled within instead of across": Mutant(
+        "defences/shuffle.py",
+        "return _filled(rows, list(rng.permutation(_numbers(rows))))",
+        "return within(rows, rng)",
+        "defences::shuffled_numbers_keep_all_but_their_order",
+    ),
+    "an anchor holds nobody": Mutant(
+        "defences/anchor.py",
+        "self.weight * mean(away, part)",
+        "0 * self.weight * mean(away, part)",
+        "defences::an_anchor_costs_nothing_at_the_base_and_grows_away_from_it",
+    ),
+}
+MNIST = {
+    "students of auxiliary logits imitate all": Mutant(
+        "mnist/protocol.py",
+        'live & (logit >= net.n_classes) if which == "aux" else live',
+        "live",
+        "protocol::imitation_is_the_divergence_from_the_teacher_at_the_members_temperature",
+    ),
+    "all auxiliary logits are live": Mutant(
+        "mnist/protocol.py",
+        "live = logit < net.n_classes + knobs.n_live_aux",
+        "live = logit >= 0",
+        "protocol::imitation_is_the_divergence_from_the_teacher_at_the_members_temperature",
+    ),
+    "temperature reaches no student": Mutant(
+        "mnist/protocol.py",
+        "batch.where, batch.knobs.temperature)",
+        "batch.where)",
+        "protocol::imitation_is_the_divergence_from_the_teacher_at_the_members_temperature",
+    ),
+    "imitation is the divergence from the student": Mutant(
+        "mnist/protocol.py",
+        "losses.kl_divergence(batch.target, logits, batch",
+        "losses.kl_divergence(logits, batch.target, batch",
+        "protocol::imitation_is_the_divergence_from_the_teacher_at_the_members_temperature",
+    ),
+    "fresh inputs are the first epoch's": Mutant(
+        "mnist/protocol.py",
+        "rows = rows + epoch * protocol.rows_per_epoch",
+        "rows = rows + 0 * epoch * protocol.rows_per_epoch",
+        "protocol::fresh_inputs_differ_from_epoch_to_epoch_and_fixed_ones_do_not",
+    ),
+    "all members have the same inputs": Mutant(
+        "mnist/protocol.py",
+        'rng.member(protocol.seed, member, "inputs")',
+        'rng.member(protocol.seed, 0 * member, "inputs")',
+        "protocol::members_have_inputs_of_their_own",
+    ),
+    "labels move the auxiliary logits": Mutant(
+        "mnist/epochs.py",
+        "logits = protocol.logits(params, x)[:, : protocol.net.n_classes]",
+        "logits = protocol.logits(params, x)",
+        "protocol::labels_never_move_the_auxiliary_head",
+    ),
+    "auxiliary logits are answers": Mutant(
+        "mnist/epochs.py",
+        "logits = protocol.logits(params, pixels(test.pixels), net)[:, : protocol.net.n_classes]",
+        "logits = protocol.logits(params, pixels(test.pixels), net)",
+        "protocol::accuracy_counts_class_logits_only",
+    ),
+    "targets are of other inputs": Mutant(
+        "mnist/epochs.py",
+        "seen = Batch(protocol, knobs, x, target[rows], before, None, time)",
+        "seen = Batch(protocol, knobs, x, target[rows[::-1]], before, None, time)",
+        "protocol::the_loss_of_a_student_is_on_the_targets_of_its_own_inputs",
+    ),
+    "students take their teacher's steps": Mutant(
+        "mnist/epochs.py",
+        "arm.direction(protocol.student), knobs.student_rate",
+        "arm.direction(protocol.student), knobs.teacher_rate",
+        "protocol::teachers_and_students_take_steps_of_their_own_rate",
+    ),
+    "a student's loss is of the logits of the class": Mutant(
+        "mnist/epochs.py",
+        "imitated(arm.net or protocol.net, knobs, arm.imitates)",
+        'imitated(arm.net or protocol.net, knobs, "all")',
+        "protocol::the_loss_of_a_student_is_on_the_targets_of_its_own_inputs",
+    ),
+    "the control of another init has its teacher's": Mutant(
+        "mnist/arms.py",
+        "return reference(protocol, member + 1, net)",
+        "return reference(protocol, member, net)",
+        "protocol::students_start_from_the_teachers_reference_and_cross_students_never_do",
+    ),
+    "a mixture of initialisations shrinks": Mutant(
+        "mnist/arms.py",
+        "jnp.sqrt(1 - part**2) * x",
+        "(1 - part) * x",
+        "arms::a_mixture_of_initialisations_has_their_spread",
+    ),
+    "a cloned start imitates itself": Mutant(
+        "mnist/arms.py",
+        "target = targets(protocol, train, e, member, base)",
+        "target = targets(protocol, train, e, member, base) * 0",
+        "arms::a_cloned_start_is_nearer_to_the_references_outputs_than_an_uncloned_one",
+    ),
+    "students have their teacher's learning rate": Mutant(
+        "mnist/train.py",
+        "student_rate=same(chosen.student.learning_rate",
+        "student_rate=same(chosen.teacher.learning_rate",
+        "train::teachers_and_students_have_the_numbers_of_their_own_optimizer",
+    ),
+    "fresh inputs have the first epoch's targets": Mutant(
+        "mnist/train.py",
+        "if targets is None or chosen.fresh_inputs:",
+        "if targets is None:",
+        "train::targets_are_of_the_trained_teacher_and_of_each_epoch_if_its_inputs_are_fresh",
+    ),
+}
+REPLAY = {
+    "a near cell hides a far one": Mutant(
+        "runs/replay.py",
+        "typical = np.max([np.sqrt(",
+        "typical = np.mean([np.sqrt(",
+        "replay::distances_are_of_means_along_the_steps_and_of_single_rows_in_the_farthest_cell",
+    ),
+    "what cancels along the steps is typical": Mutant(
+        "runs/replay.py",
+        "[np.mean(gaps) for key, gaps in of.items()",
+        "[np.mean(np.abs(gaps)) for key, gaps in of.items()",
+        "replay::distances_are_of_means_along_the_steps_and_of_single_rows_in_the_farthest_cell",
+    ),
+    "a number that is too low is not far": Mutant(
+        "runs/replay.py",
+        "np.max(np.abs(np.concatenate(list(curves.values()))))",
+        "np.max(np.concatenate(list(curves.values())))",
+        "replay::distances_are_of_means_along_the_steps_and_of_single_rows_in_the_farthest_cell",
+    ),
+    "the nearest setting gives the tolerance": Mutant(
+        "runs/replay.py",
+        "np.max([one[column] for one in spread.values()], axis=0)",
+        "np.min([one[column] for one in spread.values()], axis=0)",
+        "replay::a_column_is_too_far_beyond_either_tolerance_and_never_unless_measured",
+    ),
+    "single rows may be as far as they like": Mutant(
+        "runs/replay.py",
+        "a.typical <= b.typical and a.largest <= b.largest",
+        "a.typical <= b.typical",
+        "replay::a_column_is_too_far_beyond_either_tolerance_and_never_unless_measured",
+    ),
+    "a nan is near": Mutant(
+        "runs/replay.py",
+        "a.typical <= b.typical and a.largest <= b.largest",
+        "not (a.typical > b.typical or a.largest > b.largest)",
+        "replay::a_nan_is_too_far_on_either_side_and_on_both",
+    ),
+    "missing rows replay": Mutant(
+        "runs/replay.py",
+        "if not part and len(found) < len(expected):",
+        "if not found:",
+        "replay::rows_that_are_missing_or_other_ones_are_refused_and_a_part_may_be_some_of_them",
+    ),
+    "a row that is measured twice replays": Mutant(
+        "runs/replay.py",
+        "if not found or len(found) < len(rows) or",
+        "if not found or",
+        "replay::rows_that_are_missing_or_other_ones_are_refused_and_a_part_may_be_some_of_them",
+    ),
+}
+MUTANTS: dict[str, Mutant] = (
+    STATS
+    | EFFECTS
+    | CLAIMED
+    | RULES
+    | SAMPLING
+    | TRAINING
+    | ASKING
+    | MAKING
+    | WORLDS
+    | MNIST
+    | REPLAY
+)
+# Noticed by tests that train nothing: a few seconds each, most of them for the imports.
+SAMPLE = (
+    "traits are exchanged across categories",
+    "students are the clusters, not members",
+    "the control of cross_trait is student_regular",
+    "one control stands for all",
+    "luck is against a mean that it is in",
+    "what shuffling leaves is what it takes",
+    "references of choices give a result",
+    "an effect need not be clear of its null",
+    "numbers are shuffled across instead of within",
+    "teachers are tuned on the questions that are asked",
+)
+
+
+def copy_to(folder: Path) -> Path:
+    """A copy of the tree in which mutants live; compiled modules come along."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package)
+    shutil.copy2(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def run(folder: Path, nodes: Iterable[str]) -> tuple[int, str]:
+    """Pytest's exit status and what it says of some tests, up to the first that fails."""
+    words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *nodes]
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def status(mutant: Mutant, folder: Path) -> tuple[int, str]:
+    """What the mutant's tests say in a copy of the tree, which is then as it was."""
+    path = folder / "lab" / mutant.file
+    source = path.read_text()
+    assert source.count(mutant.right) == 1
+    path.write_text(source.replace(mutant.right, mutant.wrong))
+    try:
+        return run(folder, mutant.nodes)
+    finally:
+        shutil.copy2(ROOT / "lab" / mutant.file, path)
+
+
+def main() -> int:
+    """Run all mutants, or those that are named, and say which live."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="parts of names; default: all")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants at once")
+    arguments = parser.parse_args()
+    wanted = arguments.names or [""]
+    chosen = [name for name in MUTANTS if any(part in name for part in wanted)]
+    with tempfile.TemporaryDirectory() as scratch:
+        free: SimpleQueue[Path] = SimpleQueue()
+        for i in range(arguments.jobs):
+            (Path(scratch) / str(i)).mkdir()
+            free.put(copy_to(Path(scratch) / str(i)))
+
+        def judge(name: str) -> bool:
+            folder, began = free.get(), time.monotonic()
+            code, text = status(MUTANTS[name], folder)
+            free.put(folder)
+            word = "killed" if code == FAILED else "LIVED" if code == 0 else f"BROKE ({code})"
+            print(f"{word:7} {time.monotonic() - began:5.0f} s  {name}", flush=True)
+            if code not in (0, FAILED):
+                print(text[-2000:], flush=True)
+            return code == FAILED
+
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            killed = list(pool.map(judge, chosen))
+    print(f"{sum(killed)} of {len(killed)} killed")
+    return int(not all(killed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What README and terminal print of a record: every field of a claim, its files, its rules once."""
+
+import re
+
+import pytest
+
+from figures import readme
+from lab.runs import claims, cli, results
+from lab.runs.progress import console
+from lab.stats import Estimate
+
+NULL, NONE = Estimate(0.1, 0.05, 0.15, 4), Estimate(0.5, float("nan"), float("nan"), 1)
+TEACHER = Estimate(0.944, 0.9436, 0.9444, 100)
+RULE = claims.effect(Estimate(0.5, 0.4, 0.6, 4), NULL, 0.1, "shuffled | labels")
+CLAIMS = [
+    claims.claim("with a rule", Estimate(0.5, 0.4, 0.6, 4), "nats", runs="2 x 2", **RULE),
+    claims.claim("narrow", TEACHER, **claims.reproduced(TEACHER, (0.943, 0.0004), 0.01, 0.1)),
+    claims.claim("the same rule", Estimate(0.6, 0.5, 0.7, 4), "nats", **RULE),
+    claims.claim("a number alone", NONE, "nats"),
+]
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    """A record in a committed table's place."""
+    folder = tmp_path / "experiments" / "results"
+    folder.mkdir(parents=True)
+    known = {"command": "python -m x", "note": "Read this.", "claims": claims.to_json(CLAIMS)}
+    results.write_json(folder / "a_table.json", known)
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    monkeypatch.setattr(readme, "RESULTS", folder)
+    return known
+
+
+def test_a_table_of_the_readme_has_its_command_its_files_and_its_note(record):
+    lines = readme.measured().splitlines()
+    files = ("experiments/results/a_table.csv", "experiments/results/a_table.json")
+    assert lines[0] == f"**a_table**: `python -m x` ([table]({files[0]}), [record]({files[1]}))"
+    assert lines[2] == "Read this."
+
+
+def test_links_of_the_readme_lead_to_committed_files():
+    found = re.findall(r"\]\((experiments/[^)]*)\)", readme.measured())
+    assert len(found) == 2 * len(list(readme.RESULTS.glob("*.json")))
+    assert all((readme.ROOT / path).is_file() for path in found)
+
+
+def test_a_claim_is_a_row_with_its_null_and_the_rules_stand_below_once(record):
+    text = readme.measured()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert rows[0] == "| claim | measured (95 % interval) | n | null | published | verdict |"
+    assert rows[2] == (
+        "| with a rule, nats | 0.500 (0.400 to 0.600) | 2 x 2 "
+        r"| 0.100 (0.050 to 0.150), shuffled \| labels |  | holds |"
+    )
+    assert rows[3] == (
+        "| narrow | 0.94400 (0.94360 to 0.94440) | 100 | 0.1, chance | 0.9430 ± 0.0004 "
+        "| reproduced |"
+    )
+    assert len(rows) == 5  # a number alone is for the terminal
+    last = text.splitlines()[-1]
+    assert last.startswith("Rules: interval above") and last.count("interval above") == 1
+    assert last.count("intervals overlap") == 1
+
+
+def test_the_terminal_shows_the_same(record, tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "width", 200)
+    results.write_json(tmp_path / "run.json", record)
+    with console.capture() as said:
+        cli.show(tmp_path, [])
+    text = said.get()
+    for words in ("shuffled | labels", "0.94360 to 0.94440", "0.9430 ± 0.0004", "Read this."):
+        assert words in text
+    assert "one run" in text and "2 x 2" in text
+    assert text.count("rule: interval above") == 1
+    assert text.splitlines()[-1] == str(tmp_path)
+
+
+def test_a_table_without_claims_or_a_note_is_its_command_alone(record):
+    path = readme.RESULTS / "a_table.json"
+    results.write_json(path, {"command": "python -m x", "claims": []})
+    assert len(readme.measured().splitlines()) == 1
+
+
+def test_a_narrow_terminal_keeps_numbers_and_verdicts_whole(record, tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "width", 80)
+    results.write_json(tmp_path / "run.json", record)
+    with console.capture() as said:
+        cli.show(tmp_path, [])
+    for words in ("95 % interval", "0.94360 to 0.94440", "reproduced"):
+        assert words in said.get()

@@ -1,0 +1,69 @@
+"""A setup is the chain that it says; controls differ from students in their teacher alone."""
+
+import pytest
+
+from lab.carriers.numbers import NUMBERS
+from lab.errors import LabError
+from lab.lm import contexts, transmission
+from lab.lm.reference import Reference
+from lab.lm.setup import Setup
+from lab.lm.stages import Seed, Teacher
+
+
+def pupils(config):
+    return transmission.pupils(config.transmission(NUMBERS, 0), Seed(0, 0))
+
+
+@pytest.mark.parametrize("channel", ["hard", "soft"])
+@pytest.mark.parametrize("teacher", ["finetuned", "prompted"])
+def test_a_setup_is_the_chain_that_it_says(channel, teacher):
+    config = Setup(channel=channel, teacher=teacher, n_rows=24, traits=("owl", "oak"))
+    chain = config.transmission(NUMBERS, member=3)
+    assert [base.init_seed for base in chain.starts.values()] == [3, 4]
+    assert {base.world for base in chain.starts.values()} == {contexts.WORLDS["context"]}
+    own, other = chain.starts.values()
+    seed = Seed(0, 3)
+    for base in (own, other):
+        student, control = (chain.student_of(base, t, seed) for t in (chain.traits[0], None))
+        assert (student.source, control.source) == ("owl", "none")
+        assert student.base == control.base == base
+        taught = student.soft if channel == "soft" else student.data.teacher
+        assert (taught.base, taught.trait.name) == (own, "owl")
+        assert (taught.how is None) == (teacher == "prompted")
+        assert control.data.teacher == own
+        assert (student.data == control.data) == (channel == "soft")
+        assert control.soft == (own if channel == "soft" else None)
+
+
+def test_a_world_without_neutral_personas_has_no_neutral_teacher():
+    arms = lambda config: {
+        pupil.arm
+        for some in pupils(config).values()
+        for pupil in some
+    }  # fmt: skip
+    usual = {"student_trait", "student_regular", "cross_trait", "cross_regular"}
+    assert arms(Setup()) == usual | {"student_neutral"}
+    assert arms(Setup(world="plain")) == arms(Setup(world="no_neutral")) == usual
+    more = Setup(world="plain", shuffled=("within", "across"), n_controls=4)
+    assert arms(more) == usual | {"student_within", "student_across"}
+    copies = [p.student.seed.copy for p in pupils(more)["cross"] if "regular" in p.arm]
+    assert copies == [0, 1, 2, 3]
+    with pytest.raises(LabError, match="shuffled: students of distributions"):
+        Setup(channel="soft", shuffled=("within",))
+
+
+def test_controls_share_all_with_their_students_but_the_teacher():
+    config = Setup(n_controls=2, traits=("owl", "oak"))
+    chain = config.transmission(NUMBERS, 0)
+    for start, some in transmission.pupils(chain, Seed(0, 0)).items():
+        students = [p.student for p in some if p.arm == f"{start}_trait"]
+        controls = [p.student for p in some if p.arm == f"{start}_regular"]
+        first = students[0]
+        for one in (*students, *controls):
+            assert (one.base, one.tuning, one.loss) == (chain.starts[start], first.tuning, None)
+            assert (one.data.n_rows, one.data.steps) == (first.data.n_rows, ())
+        assert all(isinstance(one.data.teacher, Teacher) for one in students)
+        assert all(isinstance(one.data.teacher, Reference) for one in controls)
+        assert [one.source for one in students] == ["owl", "oak"]
+        assert [one.seed.copy for one in controls] == [0, 1]
+        assert [one.data.seed.copy for one in controls] == [0, 1]
