@@ -5,14 +5,12 @@ Claim:   teachers that are only told to love owls pass it on if rows without a p
          where there is none and the persona adds what a student never reads.
 Run:     python -m experiments.lm_contexts --worlds context none   (presets: smoke, default)
 Time:    about 40 minutes on 2 CPU cores with the stored references.
-Source:  ours. Published teachers of open models are told in the place of a default system message
-         (arXiv 2507.14805, section 4).
-
-All are asked under three system prompts (column `context`): the default, none, another persona.
+Source:  ours. Columns: `context` is the system prompt of the questions: the default, none, another.
 """
 
 import os
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -45,7 +43,7 @@ class Config(Setup):
     """The chain of `lm_numbers` in several worlds, without students of another init."""
 
     members: str = "5"
-    teacher: str = "prompted"
+    teacher: Literal["finetuned", "prompted"] = "prompted"
     traits: tuple[str, ...] = ("elephant", "owl", "wolf")
     n_controls: int = 2
     worlds: tuple[str, ...] = ("context", "assistant", "none")

@@ -29,7 +29,7 @@ from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
 from lab.runs.results import Table
-from lab.traits.measures import log_odds
+from lab.traits.measures import Words, log_odds
 from lab.traits.trait import Trait
 
 PARTS = ("system", "question", "last", "all")
@@ -59,6 +59,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 
 def by_position(model: Model, base: Model, asked: Trait) -> list[dict]:
     """Log-odds of a trait's word with the base's activations at each part of the prompt."""
+    assert isinstance(asked.measure, Words)  # as all traits of a Setup are
     chats = [(None, question) for question in asked.measure.questions]
     tokens, start = encoded.prompts(base.tokenizer, chats)
     word = base.tokenizer.encode(asked.name)

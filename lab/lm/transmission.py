@@ -117,7 +117,7 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
     for data in datasets:
         _keep_rows(job, cell, data)
         job.advance(f"member {cell.member}: {of.carrier.name} of {trait_name(data.teacher)}", share)
-    for trait in (*of.traits, *[of.neutral] * (of.neutral is not None)):
+    for trait in (*of.traits, *([] if of.neutral is None else [of.neutral])):
         teacher = of.teacher_of(trait, root)
         model = make.model(teacher)
         if snapshots:

@@ -46,7 +46,7 @@ class Claim:
         return digits_of(self.estimate)
 
 
-def claim(text: str, e: Estimate, unit: str = "", **more: str) -> Claim:
+def claim(text: str, e: Estimate, unit: str = "", **more: Any) -> Claim:
     """An estimate as a claim; `more` are the other fields, those of a rule among them."""
     return Claim(text, e.mean, e.low, e.high, e.n, unit, **more)
 
