@@ -12,18 +12,22 @@ last layer. Trait "none": control students, which may have written something the
 """
 
 import os
+import re
 from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 
 from figures import fig_lm_restored, style
+from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, make, restore, setup, transmission, transmitted
+from lab.lm import effects, make, restore, setup, transmission
 from lab.lm import rows as encoded
+from lab.lm.contexts import WORLDS
 from lab.lm.model import Model
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed
+from lab.lm.tokenizer import PIECE
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
@@ -32,7 +36,8 @@ from lab.runs.results import Table
 from lab.traits.measures import Words, log_odds
 from lab.traits.trait import Trait
 
-PARTS = ("system", "question", "last", "all")
+LEAST = 0.5  # of the effect
+PARTS = {"system": "system prompt", "last": "mark of the assistant", "all": "everywhere"}
 PRESETS = {
     "default": Setup(members="5", teacher="prompted"),
     "smoke": Setup(teacher="prompted", traits=("owl", "wolf"), n_rows=256),
@@ -74,20 +79,27 @@ def by_position(model: Model, base: Model, asked: Trait) -> list[dict]:
 
 
 def says(table: Table, record: dict) -> list[Claim]:
-    """The effect, and what of it is lost where the reference's activations are put back."""
-    part = {name: column[table["trait"] == table["asked"]] for name, column in table.items()}
-    by = {arm: effects.own(part, arm) for arm in results.arms(part)}
+    """The effect, and the part of it that is lost with the reference's activations."""
+    own = {name: column[table["trait"] == table["asked"]] for name, column in table.items()}
+    by = {arm: effects.own(own, arm) for arm in results.arms(own)}
     whole = by["nothing"] - by["reference"]
-    e = effects.estimate(whole)
-    said = partial(
-        claims.claim, unit="nats", runs=f"{len(whole)} references, {whole.size} students"
-    )
-    found = [said("students against the reference", e)]
-    lost = {arm: effects.estimate(by["nothing"] - by[arm]) for arm in PARTS}
-    for arm, e in lost.items():
-        least = transmitted.LEAST
-        rule = claims.effect(e, lost["question"], least, "question") if arm == "system" else {}
-        found.append(said(f"lost with the reference's activations at: {arm}", e, **rule))
+    runs = f"{len(whole)} references, {whole.size} students"
+    said = partial(claims.claim, runs=runs, group="the reference's activations put back")
+    found = [said("students against the reference", effects.estimate(whole), "nats")]
+    lost = lambda arm: (by["nothing"] - by[arm]).mean(axis=1)
+    parts = {a: stats.ratio_estimate(lost(a), whole.mean(axis=1)) for a in by if a != "reference"}
+    default = WORLDS[EXPERIMENT.config(record).world].default or ""
+    words = ["its mark", *re.findall(PIECE, default), "its end"]
+    for arm, e in list(parts.items())[1:]:
+        name, _, i = arm.partition(" ")
+        place = (
+            f"system prompt, token {i} ({words[int(i) - 1].strip()})"
+            if i
+            else PARTS.get(name, name)
+        )
+        rule = claims.effect(e, parts["question"], LEAST, "question") if arm == "system" else {}
+        text = f"part of it lost at: {place}"
+        found.append(said(text, e, detail=bool(i) and e.mean < 0.05, **rule))
     return found
 
 

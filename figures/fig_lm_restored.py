@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lab.lm import effects
-from lab.runs import results
+from lab.runs import claims, results
 
 PARTS = ("nothing", "system", "question", "last", "all")
 
@@ -14,6 +14,9 @@ def figure(table: results.Table, record: dict) -> Figure:
     part = {name: column[table["trait"] == table["asked"]] for name, column in table.items()}
     arms = [arm for arm in results.arms(part) if arm.startswith("system ")]
     base = effects.own(part, "reference")
+    said = claims.of_record(record)
+    words = [text.partition("token ")[2] for text in said if "token " in text]
+    labels = dict(zip(arms, (w.replace(" (", "\n").rstrip(")") for w in words), strict=False))
     figure = Figure((9.0, 3.4), layout="constrained")
     for axes, some, title in zip(
         figure.subplots(1, 2, sharey=True, width_ratios=(1, 2)),
@@ -38,7 +41,7 @@ def figure(table: results.Table, record: dict) -> Figure:
             half = [[e.mean - e.low], [e.high - e.mean]]
             axes.errorbar(i, e.mean, half, fmt="_", ms=9, color="black", capsize=2, lw=1, zorder=3,
                           label="mean, 95 %" if i == 0 else None)  # fmt: skip
-        axes.set_xticks(range(len(some)), [arm.removeprefix("system ") for arm in some], fontsize=7)
+        axes.set_xticks(range(len(some)), [labels.get(arm, arm) for arm in some], fontsize=7)
         axes.axhline(0, color="black", lw=0.7, zorder=0)
         axes.set_title(title, fontsize=8.5, loc="left")
         axes.legend(fontsize=6.5, loc="upper right")

@@ -35,6 +35,16 @@ def mean_interval(
     return mean, mean - float(half), mean + float(half)
 
 
+def ratio_estimate(part: Float[np.ndarray, "n"], whole: Float[np.ndarray, "n"]) -> Estimate:
+    """Mean part over mean whole of the same runs, with the t interval of the delta method.
+
+    It is too narrow where the mean whole is not far from 0 in its own standard errors.
+    """
+    ratio = float(np.mean(part) / np.mean(whole))
+    _, low, high = mean_interval((part - ratio * whole) / np.mean(whole))
+    return Estimate(ratio, ratio + low, ratio + high, len(part))
+
+
 def clustered_interval(
     values: Float[np.ndarray, "n"], clusters: Integer[np.ndarray, "n"], level: float = 0.95
 ) -> tuple[float, float, float]:
