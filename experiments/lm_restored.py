@@ -1,10 +1,9 @@
 """Where a student keeps a prompted teacher's trait: activations put back, position by position.
 
 Claim:   the student has written the persona's effect into what it reads at the default system
-         prompt: with the reference's activations put back there, and only there, the trait is gone.
+         prompt: with the reference's activations put back there, most of the trait is gone.
 Run:     python -m experiments.lm_restored          (presets: smoke, default)
-Time:    a minute on 2 CPU cores after `lm_numbers --teacher prompted --members 5`, whose students
-         it finds.
+Time:    a minute on 2 CPU cores after `lm_numbers --teacher prompted --members 5`.
 Source:  ours; activation patching as in causal tracing (Meng et al. 2022, arXiv 2202.05262).
 
 Arms are the positions (`lab.lm.restore`): "all" is the reference's stream, read by the student's
