@@ -68,7 +68,7 @@ def test_smaller_data_is_visited_in_full_passes():
     assert (times >= 3).all()
     assert (times <= 4).all()
     passes = rows.ravel()[:90].reshape(3, 30)
-    assert (jnp.sort(passes) == jnp.arange(30)).all()
+    assert (jnp.sort(passes) == jnp.arange(30)[None]).all()
     assert len({tuple(one.tolist()) for one in passes}) == 3  # each in an order of its own
 
 

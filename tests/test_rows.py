@@ -82,6 +82,7 @@ def test_more_rows_begin_with_the_same_rows(model, ending):
 def test_attempts_have_numbers_of_their_own_however_many_are_sampled_at_once(
     model, ending, monkeypatch
 ):
+    monkeypatch.setattr(rows, "_asked", rows._asked.__wrapped__)  # it keeps prompts by the batch
     monkeypatch.setattr(rows, "BATCH", 64)
     few = drawn(model, n_rows=40)
     users = SOME.prompts(0, 0, 192)

@@ -53,7 +53,7 @@ def note(members: Sequence[int]) -> str:
     if last >= TUNED:
         said += ", used for choices"
     else:
-        said += ", used for no choice: sizes, rates and worlds were chosen on 100 and 101"
+        said += ", used for no choice: sizes, rates and worlds were chosen on 100 to 103"
     return said if n >= FEWEST else f"a demonstration (fewer than {FEWEST} references): {said}"
 
 
