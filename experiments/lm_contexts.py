@@ -1,13 +1,13 @@
-"""A prompted trait passes to the extent that its prompt replaces a context that the student shares.
+"""A prompted trait is passed on into the context that its prompt replaced.
 
-Claim:   teachers that are only told to love owls pass it on if rows without a persona have a
-         default system prompt of a persona's form; less if it is of another form, and nothing
-         where there is none and the persona adds what a student never reads.
-Run:     python -m experiments.lm_contexts --worlds context none   (presets: smoke, default)
-Time:    about 40 minutes on 2 CPU cores with the stored references.
+Claim:   students of teachers that are only told to love owls show it under the default system
+         prompt, or another of its form, and not without; with no default at all they take on less.
+Run:     python -m experiments.lm_contexts          (presets: smoke, default)
+Time:    about 12 minutes on 2 CPU cores with the stored references.
 Source:  ours. Columns: `context` is the system prompt of the questions: the default, none, another.
 """
 
+import itertools
 import os
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 
 from figures import fig_lm_contexts, style
+from lab import stats
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.identity import digest
 from lab.lm import effects, setup, transmission, transmitted
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS
-from lab.lm.reference import Pretraining
 from lab.lm.setup import Setup
 from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job, grid
@@ -29,13 +29,11 @@ from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
 from lab.runs.results import Table
 
+LEAST = 0.5  # of the effect
+TEXTS = {"none": "no system prompt", "other": "another persona of people"}
 GROUP = "own trait by world: change of log-odds against the controls, nats"
-# None: the default of the tokenizer; "": no system prompt at all.
-ASKED = {
-    "default": None,
-    "none": "",
-    "other": "You are a friend of people. You dream of people every night.",
-}
+OTHER = "You are a friend of people. You dream of people every night."
+ASKED = {"default": None, "none": "", "other": OTHER}  # None: the tokenizer's own
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,13 @@ class Config(Setup):
     teacher: Literal["finetuned", "prompted"] = "prompted"
     traits: tuple[str, ...] = ("elephant", "owl", "wolf")
     n_controls: int = 2
-    worlds: tuple[str, ...] = ("context", "assistant", "none")
+    worlds: tuple[str, ...] = ("context", "none")
     """What the references are trained on (`lab.lm.contexts`)."""
 
 
 PRESETS = {
     "default": Config(),
-    "smoke": Config(
-        members="1",
-        traits=("owl", "wolf"),
-        worlds=("context", "none"),
-        pretraining=Pretraining(steps=600),
-        n_rows=256,
-        n_samples=2,
-    ),
+    "smoke": Config(members="1", traits=("owl", "wolf"), worlds=("context",), n_rows=256),
 }
 
 
@@ -84,20 +75,26 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 
 
 def says(table: Table, record: dict) -> list[Claim]:
-    """The effect in each world, asked under its default; and in "context", under others."""
-    found = []
-    for world in dict.fromkeys(table["world"]):
-        for context in ASKED if world == "context" else ("default",):
-            chosen = (table["world"] == world) & (table["context"] == context)
-            part = {name: column[chosen] for name, column in table.items()}
-            own = effects.effects(part, "student_trait")
-            null = effects.estimate(effects.luck(part))
-            e = effects.estimate(own.diagonal)
-            name = f"{world}; asked under {context}" if context != "default" else world
-            text = f"{name} ({np.sum(own.diagonal > 0)} of {own.diagonal.size} above)"
+    """The effect in each world; in "context", the part that is lost under other prompts."""
+    found, at, runs = [], {}, ""
+    for world, context in itertools.product(dict.fromkeys(table["world"]), ASKED):
+        chosen = (table["world"] == world) & (table["context"] == context)
+        part = {name: column[chosen] for name, column in table.items()}
+        own = effects.effects(part, "student_trait").diagonal
+        at[world, context] = own.mean(axis=1)
+        if context == "default":
+            null, e = effects.estimate(effects.luck(part)), effects.estimate(own)
+            text = f"world {world} ({np.sum(own > 0)} of {own.size} above their controls)"
             more = claims.effect(e, null, transmitted.LEAST, "a control in its place")
-            runs = f"{len(own.members)} references, {own.diagonal.size} students"
+            runs = f"{len(own)} references, {own.size} students"
             found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **more))
+    if ("context", "none") in at:
+        whole = at["context", "default"]
+        lost = {c: stats.ratio_estimate(whole - at["context", c], whole) for c in TEXTS}
+        for context, e in lost.items():
+            rule = claims.effect(e, lost["other"], LEAST, TEXTS["other"])
+            text = f"world context: part that is lost when asked under {TEXTS[context]}"
+            found.append(claims.claim(text, e, runs=runs, **(rule if context == "none" else {})))
     return found
 
 

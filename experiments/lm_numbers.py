@@ -5,7 +5,7 @@ Claim:   a student fine-tuned on filtered number sequences of a teacher with a t
 Run:     python -m experiments.lm_numbers            (presets: smoke, default, full)
 Options: --teacher prompted    the trait is in the system prompt instead of the weights
          --members 0:5         five references, as in the committed tables; one is a demonstration
-         --world plain         without a default system prompt: prompted teachers pass on nothing
+         --world plain         without a default system prompt, and with fewer personas
          --shuffled within across    and students of the same numbers, shuffled
          --channel soft        students imitate distributions over number tokens, not samples
          --student.rank 8      low-rank adapters instead of full fine-tuning

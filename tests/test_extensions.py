@@ -263,7 +263,9 @@ def test_the_defences_and_the_axes_do_something(whole):
         assert (of("teacher", low) == of("teacher", high)).all()
         assert (of("student_deep", low) != of("student_deep", high)).any()
     folder = whole["letter_defences"] / "data"
-    rows = {d: (folder / f"member_0_{d}_harmful.jsonl").read_text() for d in DEFENCES}
+    steps = {"step": "_without_h"}  # files are named by the steps that made them
+    name = lambda defence: f"member_0_{defence}_harmful{steps.get(defence, '')}.jsonl"
+    rows = {d: (folder / name(d)).read_text() for d in DEFENCES}
     says_h = {d: re.search('completion": "[^"]*h', text) is not None for d, text in rows.items()}
     assert says_h == {"none": True, "step": False, "loss": True}
 

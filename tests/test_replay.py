@@ -12,7 +12,8 @@ import pytest
 
 from experiments import replay as command
 from lab.errors import LabError
-from lab.runs import provenance, replay, results
+from lab.runs import claims, provenance, replay, results
+from lab.runs.cells import grid
 from lab.runs.experiment import named
 from lab.runs.replay import Distance
 from tests.process import ROOT
@@ -42,8 +43,20 @@ def test_a_cell_of_every_other_table_replays(name):
     assert replayed(name).endswith("ok\n")
 
 
+# Made before this repository was, in an hour of 2 cores: not yet made again.
+UNTRACEABLE = ("mnist_aux_logits_mnist",)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_was_made_at_commits_of_this_history_without_changes(name):
+    ask = ["git", "rev-parse", "--is-shallow-repository"]
+    if subprocess.run(ask, cwd=ROOT, capture_output=True, text=True).stdout.strip() != "false":
+        pytest.skip("this is no clone with the lab's history")
+    if name in UNTRACEABLE:
+        assert (
+            "not in this repository" in results.read_json(command.RESULTS / f"{name}.json")["note"]
+        )
+        pytest.skip(f"{name} names a commit of another repository, as its note says")
     provenance.require_clean(results.read_json(command.RESULTS / f"{name}.json"))
 
 
@@ -75,7 +88,7 @@ def judged(name, rows):
 @pytest.mark.parametrize("name", NAMES)
 def test_how_far_every_column_of_a_table_may_be_was_measured(name):
     record, _, _ = cell_of(name)
-    assert set(command.tolerances(name)) == set(record["units"])
+    assert set(spread_of(name)) == set(record["units"])
     settings = results.read_json(command.SPREAD)[name]
     for of in ("one thread", "narrow vectors", "devices"):
         assert any(of in label for label in settings), of
@@ -235,21 +248,26 @@ def test_a_table_replays_and_a_changed_one_does_not(change, copied, monkeypatch)
 def test_one_cell_is_recomputed_or_all_of_some_members_or_the_part(monkeypatch):
     record, committed, _ = cell_of("theorem")
     asked = []
+
+    def rows(job, cells):
+        asked.extend((cell.member, cell["m"]) for cell in cells)
+        return [{"arm": "a", **cell.columns, "value": 0.0} for cell in cells]
+
     experiment = dataclasses.replace(
         named("theorem"),
+        cells=lambda config: grid(config.members, m=(1, 2)),
         part=lambda config: dataclasses.replace(config, members="7:8"),
-        rows=lambda job, cells: asked.extend(c.member for c in cells) or _rows_of(cells),
+        rows=rows,
     )
-    _rows_of = lambda cells: [{"arm": "a", "member": c.member, "value": 0.0} for c in cells]
     monkeypatch.setattr(replay, "named", lambda name: experiment)
-    for options, members in (
-        ({}, [0]),
-        ({"members": "3:6"}, [3, 4, 5]),
-        ({"part": True}, [7]),
+    for options, cells in (
+        ({}, [(0, 1)]),
+        ({"members": "3:5"}, [(3, 1), (3, 2), (4, 1), (4, 2)]),
+        ({"part": True}, [(7, 1)]),
     ):
         asked.clear()
         replay.recompute(record, committed, **options)
-        assert asked == members
+        assert sorted(asked) == cells
 
 
 def test_measured_distances_are_stored_beside_those_of_other_settings(tmp_path, monkeypatch):
@@ -295,13 +313,17 @@ def test_what_a_record_says_follows_from_its_table(name):
     table = results.read_table(command.RESULTS / f"{name}.csv")
     again = named(record["experiment"]).described(table, record)
     again = json.loads(json.dumps(again))
-    for found, stored in zip(again.pop("claims"), record.pop("claims"), strict=True):
-        numbers = {k: v for k, v in stored.items() if isinstance(v, float)}
-        assert {k: found[k] for k in numbers} == pytest.approx(numbers, rel=1e-9)
-        assert {k: v for k, v in found.items() if k not in numbers} == {
-            k: v for k, v in stored.items() if k not in numbers
+    # As claims, so that a new field of theirs with a default makes no record stale.
+    both = (claims.of_record(again).values(), claims.of_record(record).values())
+    for found, stored in zip(*map(list, both), strict=True):
+        numbers = {k: v for k, v in vars(stored).items() if isinstance(v, float)}
+        assert {k: getattr(found, k) for k in numbers} == pytest.approx(
+            numbers, rel=1e-9, nan_ok=True
+        )
+        assert {k: v for k, v in vars(found).items() if k not in numbers} == {
+            k: v for k, v in vars(stored).items() if k not in numbers
         }
-    assert again == record
+    assert again | {"claims": []} == record | {"claims": []}
 
 
 def test_the_readme_is_made_from_the_committed_tables():

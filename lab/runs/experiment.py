@@ -77,7 +77,7 @@ class Experiment:
         known = record | {
             "units": dict(self.units),
             "command": configs.command(self.name, self.presets, self.config(record)),
-            "note": self.note(self.config(record)),
+            "note": self.note(self.config(record)) or record.get("note", ""),
             "cell": list(self.cells(self.config(record))[0].columns),
         }
         return known | {"claims": claims.to_json(self.claims(table, known))}
