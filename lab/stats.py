@@ -1,5 +1,6 @@
 """Intervals over independent runs, and how well one number predicts another."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ def clustered_interval(
     return mean, mean - float(half), mean + float(half)
 
 
-MOST_EXACT = 8  # rows of a group all of whose matchings are counted
+MOST_EXACT = 50_000  # matchings that are all counted
 DRAWS = 100_000  # matchings that are drawn where there are more
 
 
@@ -73,13 +74,13 @@ def diagonal_permutation_test(
     """How often a random matching of rows to columns has a sum as large as the diagonal's.
 
     Rows are matched to columns of their own group alone (default: one group). Exact: all matchings
-    are counted, the true one among them, so that 5 traits cannot give less than 1/120. If a group
-    has more than `MOST_EXACT` rows, `DRAWS` matchings are drawn, and the true one is counted too.
+    are counted, the true one among them, so that 5 traits cannot give less than 1/120. If there
+    are more than `MOST_EXACT`, `DRAWS` of them are drawn, and the true one is counted too.
     """
     names = np.array(["one"] * len(matrix) if groups is None else groups)
     parts = [matrix[np.ix_(names == g, names == g)] for g in dict.fromkeys(names)]
     sums = np.zeros(1)
-    if max(map(len, parts)) > MOST_EXACT:
+    if math.prod(math.factorial(len(part)) for part in parts) > MOST_EXACT:
         rng = np.random.default_rng(0)
         columns = [np.argsort(rng.random((DRAWS, len(part))), axis=1) for part in parts]
         drawn = [p[np.arange(len(p)), c].sum(axis=1) for p, c in zip(parts, columns, strict=True)]

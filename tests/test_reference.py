@@ -44,7 +44,6 @@ def test_start_and_order_of_data_are_separate_seeds_and_a_model_depends_on_its_o
     assert furthest(first, brief(0).load()) < 1e-5
 
 
-@pytest.mark.xfail(reason="as wide as the longest persona that occurs", strict=True)
 def test_the_rows_of_any_two_seeds_are_as_wide():
     how, world = Pretraining(steps=3, batch=8, n_rows=24), World()
     widths = {

@@ -151,7 +151,7 @@ def of_one(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray,
 
 
 def luck(table: Table, start: str = "student", value: str = "log_odds") -> Float[np.ndarray, "E T"]:
-    """A control student in a student's place: the first one minus the mean of the others.
+    """A control student in a student's place: the table's first one minus the mean of the others.
 
     nan for a member with a single control. Its spread is what a student moves by luck alone.
     """

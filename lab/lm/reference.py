@@ -169,7 +169,7 @@ def corpus(world: World, how: Pretraining, data_seed: int, tokenizer: Tokenizer)
         for row in worlds.rows(world, data_seed, 0, how.n_distinct)
     ]
     n_completion = max(_N_ANSWER, *(carrier.n_completion for carrier in world.carriers))
-    most = max(tokenizer.n_system(system) for system in {chat[0] for chat in chats} | {None})
+    most = max(tokenizer.n_system(system) for system in worlds.systems(world))
     n_prompt = max(_N_PERSONA, *(carrier.n_prompt + most for carrier in world.carriers))
     return rows.encode(tokenizer, chats, n_completion, n_prompt)
 

@@ -119,6 +119,12 @@ def shares(world: World) -> dict[str, float]:
     return given | dict.fromkeys(others, max(0.0, 1 - sum(given.values())) / len(others))
 
 
+def systems(world: World) -> list[str | None]:
+    """Every system prompt that a carrier's row may have; None is the default, if there is one."""
+    neutral = [THINGS.persona(p, word) for word in THINGS.words for p in THINGS.personas]
+    return [None, *(neutral if world.neutral else [])]
+
+
 @lru_cache
 def vocabulary(world: World) -> tuple[str, ...]:
     """Every piece of the world's language once, in a fixed order; the same for all its shares."""
@@ -181,8 +187,7 @@ def _texts(world: World) -> Iterator[str]:
             yield from (category.persona(p, word) for p in category.personas)
     for carrier in world.carriers:
         yield from carrier.texts()
-    if world.neutral:
-        yield from (THINGS.persona(p, word) for word in THINGS.words for p in THINGS.personas)
+    yield from filter(None, systems(world))
     if world.default is not None:
         yield world.default
     yield from (mark + space for mark in ",;:.!?" for space in ("", " "))

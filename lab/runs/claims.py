@@ -124,7 +124,9 @@ def _lacks(e: Estimate) -> bool:
 
 def digits_of(e: Estimate) -> int:
     """As many as show two of a small number, and of half of a narrow interval."""
-    small = [abs(x) for x in (e.mean, (e.high - e.low) / 2) if 0 < abs(x) < 0.01]
+    half = (e.high - e.low) / 2
+    mean = 0.0 if abs(e.mean) < 1e-3 * half else e.mean  # by rounding, or not told from 0
+    small = [abs(x) for x in (mean, half) if 0 < abs(x) < 0.01]
     return min(8, 1 - math.floor(math.log10(min(small)))) if small else 3
 
 
