@@ -81,7 +81,8 @@ def claims(table: Table, record: dict) -> list[Claim]:
 
 
 def with_products(table: Table) -> Table:
-    """A table with the predictors that follow from two of its columns."""
+    """A table, whole numbers as floats, with the predictors that follow from its columns."""
+    table = {k: v.astype(float) if v.dtype.kind == "i" else v for k, v in table.items()}
     steps = table["student_epochs"]
     rate = table["learning_rate"] * steps
     more = {"rate_epochs": rate, "rate_epochs_logits": rate * table["n_live_aux"]}
