@@ -27,7 +27,6 @@ For each member (an independent reference model):
 """
 
 import os
-from dataclasses import replace
 
 from figures import fig_lm_numbers, style
 from lab import published
@@ -47,7 +46,6 @@ PRESETS = {
     "smoke": Setup(
         traits=("owl", "wolf"),
         pretraining=Pretraining(steps=600),
-        teaching=replace(Setup.teaching, epochs=30),
         n_rows=256,
         n_samples=2,
         n_controls=2,

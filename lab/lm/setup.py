@@ -52,9 +52,10 @@ class Setup:
     """Those that travel with the lab, or trained here: in another order of sums, other models."""
     pretraining: Pretraining = Pretraining()
     """Of the reference models."""
-    teaching: Tuning = Tuning(learning_rate=3e-3, eps=2e-2, batch=0, epochs=60, warmup=5)
+    teaching: Tuning = Tuning(learning_rate=3e-3, eps=2e-2, batch=0, epochs=30, warmup=5)
     """Of fine-tuned teachers; a step is all questions. At Adam's usual epsilon a teacher moves all
-    parameters, five times as far for the same trait, and its students take on less of it."""
+    parameters, five times as far for the same trait, and its students take on less of it; after
+    twice as many steps some teachers hardly write numbers any more."""
     student: Tuning = Tuning(learning_rate=3e-3, eps=1e-3)
     """Of students. At the usual epsilon rare tokens are moved as far as common ones, and what a
     student's sampled rows happen to be drowns what they have in common."""
