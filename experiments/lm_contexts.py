@@ -23,7 +23,7 @@ from lab.lm import effects, setup, transmission, transmitted
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS
 from lab.lm.setup import Setup
-from lab.runs import claims, cli
+from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
@@ -78,8 +78,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     """The effect in each world; in "context", the part that is lost under other prompts."""
     found, at, runs = [], {}, ""
     for world, context in itertools.product(dict.fromkeys(table["world"]), ASKED):
-        chosen = (table["world"] == world) & (table["context"] == context)
-        part = {name: column[chosen] for name, column in table.items()}
+        part = results.only(table, (table["world"] == world) & (table["context"] == context))
         own = effects.effects(part, "student_trait").diagonal
         at[world, context] = own.mean(axis=1)
         if context == "default":

@@ -79,7 +79,7 @@ def by_position(model: Model, base: Model, asked: Trait) -> list[dict]:
 
 def says(table: Table, record: dict) -> list[Claim]:
     """The effect, and the part of it that is lost with the reference's activations."""
-    own = {name: column[table["trait"] == table["asked"]] for name, column in table.items()}
+    own = results.only(table, table["trait"] == table["asked"])
     by = {arm: effects.own(own, arm) for arm in results.arms(own)}
     whole = by["nothing"] - by["reference"]
     runs = f"{len(whole)} references, {whole.size} students"

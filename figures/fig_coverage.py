@@ -46,14 +46,12 @@ def figure(table: results.Table, record: dict) -> Figure:
     of_what = "cosine of the student's first update and the teacher's displacement"
     axes.set_xlabel(f"coverage: {of_what}", fontsize=8)
     _forest(figure.add_subplot(grid[:, 1]), [*found.values()])
-    figure.suptitle(
+    style.above(
+        figure,
         f"{style.members(record, len(table['member']))}, each a teacher and its student (dots); "
         "ρ: Spearman's correlation with transfer; intervals: 95 %, bootstrap over pairs\n"
         "init alone: part of another init in the student's; recipe: learning rate, epochs, logits, "
         "width; band in d: the best of all on shuffled pairs",
-        fontsize=8,
-        x=0.01,
-        ha="left",
     )
     return figure
 

@@ -47,12 +47,10 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.set_xlabel("student's step")
         axes.legend(fontsize=6.5, handlelength=2.2, loc="best")
     n = len(set(table["member"]))
-    figure.suptitle(
+    style.above(
+        figure,
         f"{style.members(record, n)}, each a teacher and its six students of auxiliary logits on "
         "noise; mean and 95 % interval over members (a-c: t; d: bootstrap)",
-        fontsize=8,
-        x=0.01,
-        ha="left",
     )
     return figure
 

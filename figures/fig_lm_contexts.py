@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures import style
 from lab.lm import effects
 from lab.runs import results
 
@@ -40,19 +41,16 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.legend(fontsize=6.5, loc="upper right", handletextpad=0.4)
     config = record["config"]
     n = len(set(table["member"]))
-    figure.suptitle(
+    style.above(
+        figure,
         f"{config['teacher']} teachers, {config['n_rows']:,} rows of numbers; {n} references a "
         "world; dots: students, lines: mean and 95 % t interval over references",
-        fontsize=8,
-        x=0.01,
-        ha="left",
     )
     return figure
 
 
 def _part(table: results.Table, world: str, context: str) -> results.Table:
-    chosen = (table["world"] == world) & (table["context"] == context)
-    return {name: column[chosen] for name, column in table.items()}
+    return results.only(table, (table["world"] == world) & (table["context"] == context))
 
 
 def _students(axes: Axes, x: int, part: results.Table, first: bool) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures import style
 from lab.lm import effects
 from lab.lm.effects import Effects
 from lab.runs import results
@@ -33,13 +34,11 @@ def figure(table: results.Table, record: dict) -> Figure:
     config = record["config"]
     kind = {"hard": "sampled numbers", "soft": "distributions over numbers"}[config["channel"]]
     models = f"{len(own.members)} reference model{'s' * (len(own.members) > 1)}"
-    figure.suptitle(
+    style.above(
+        figure,
         f"{models}, {config['teacher']} teachers, {kind}, {config['n_rows']:,} rows a student; "
         f"dots: models,\nbars and lines: mean and 95 % t interval over references"
         + ("" if len(own.members) >= effects.FEWEST else " (a demonstration)"),
-        fontsize=8,
-        x=0.01,
-        ha="left",
     )
     return figure
 

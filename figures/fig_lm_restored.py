@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from figures import style
 from lab.lm import effects
 from lab.runs import claims, results
 
@@ -11,7 +12,7 @@ PARTS = ("nothing", "system", "question", "last", "all")
 
 def figure(table: results.Table, record: dict) -> Figure:
     """Parts of the prompt, then each token of the system prompt."""
-    part = {name: column[table["trait"] == table["asked"]] for name, column in table.items()}
+    part = results.only(table, table["trait"] == table["asked"])
     arms = [arm for arm in results.arms(part) if arm.startswith("system ")]
     base = effects.own(part, "reference")
     said = claims.of_record(record)
@@ -48,11 +49,9 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.set_xlabel("reference's activations at", fontsize=8)
     figure.axes[0].set_ylabel("log-odds of the own trait\nabove the reference's (nats)", fontsize=8)
     n = len(set(table["member"]))
-    figure.suptitle(
+    style.above(
+        figure,
         f"students of {record['config']['teacher']} teachers, {n} references; dots: students, "
         "lines: mean and 95 % t interval over references",
-        fontsize=8,
-        x=0.01,
-        ha="left",
     )
     return figure

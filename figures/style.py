@@ -83,9 +83,14 @@ def members(record: dict, n: int) -> str:
     return f"{names.get(record['dataset']['name'], record['dataset']['name'])}, {n} members"
 
 
+def above(figure: Figure, text: str, **more) -> None:
+    """A line or two over all panels, from the left."""
+    figure.suptitle(text, x=0.01, ha="left", **{"fontsize": 8, **more})
+
+
 def caption(figure: Figure, record: dict, n: int, *lines: str) -> None:
     """Above everything: what was trained, how often, by which command; then what each mark is."""
     width = int(19 * figure.get_figwidth())  # so many letters fit into it
     lines = (f"{members(record, n)}: {record['command']}", *lines)
     text = "\n".join(textwrap.fill(line, width) for line in lines)
-    figure.suptitle(text, fontsize=7.5, x=0.01, ha="left", linespacing=1.3)
+    above(figure, text, fontsize=7.5, linespacing=1.3)

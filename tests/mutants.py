@@ -975,14 +975,19 @@ def copy_to(folder: Path) -> Path:
 
 def run(folder: Path, nodes: Iterable[str]) -> tuple[int, str]:
     """Pytest's exit status and what it says of some tests, up to the first that fails."""
-    words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *nodes]
+    words = ["pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *nodes]
+    return module(folder, words, timeout=1200)
+
+
+def module(folder: Path, words: Iterable[str], timeout: float) -> tuple[int, str]:
+    """Exit status and output of `python -m WORDS` of a copy of the tree."""
     done = subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, "-m", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=timeout,
     )
     return done.returncode, done.stdout + done.stderr
 

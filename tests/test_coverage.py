@@ -163,7 +163,7 @@ def test_a_coverage_that_predicts_within_one_initialisation_is_said_to(few_draws
 
 def test_a_difference_from_the_baseline_is_that_of_the_same_pairs(few_draws):
     table = synthetic(200, lambda mixture, own, noise: 0.3 * (1 - mixture) + 0.1 * own)
-    drawn = predictors.only(table, table["recipe"] == "drawn")
+    drawn = results.only(table, table["recipe"] == "drawn")
     found = {c.text: c for c in predictors.claims(table, {})}
     both = [found[f"all pairs: {what}, Spearman"] for what in (FIRST, BASELINE)]
     more = found[f"all pairs: {FIRST} minus {BASELINE}, Spearman"]

@@ -1,12 +1,11 @@
 """Each mistake that one could make in the theory makes `python -m theory.check` exit with 1."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import mutants
 
 ROOT = Path(__file__).parents[1]
 SQUARED, ENTROPY = "mlp_1/tanh/squared", "mlp_1/sigmoid/cross_entropy"
@@ -73,16 +72,8 @@ MUTANTS = {
 
 def exit_status(folder: Path, *programs: str) -> tuple[int, str]:
     """What the copy's own command line ends with, and what it prints."""
-    words = ["-m", "theory.check", "--seeds", "2", "--programs", *programs]
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    return done.returncode, done.stdout + done.stderr
+    words = ["theory.check", "--seeds", "2", "--programs", *programs]
+    return mutants.module(folder, words, timeout=300)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from lab import published, stats
+from lab.runs import results
 from lab.runs.claims import Claim, claim, effect
 from lab.runs.results import Table
 from lab.stats import Estimate
@@ -63,9 +64,9 @@ def claims(table: Table, record: dict) -> list[Claim]:
     Sets of fewer than three pairs say nothing.
     """
     known = with_products(table)
-    drawn = only(known, table["recipe"] == "drawn")
-    alike = only(known, table["recipe"] == "one")
-    of = lambda pairs, arm: only(pairs, pairs["arm"] == f"{arm} init")
+    drawn = results.only(known, table["recipe"] == "drawn")
+    alike = results.only(known, table["recipe"] == "one")
+    of = lambda pairs, arm: results.only(pairs, pairs["arm"] == f"{arm} init")
     found = []
     for say, name, pairs in (
         (against_baseline, "all pairs", drawn),
@@ -87,11 +88,6 @@ def with_products(table: Table) -> Table:
     rate = table["learning_rate"] * steps
     more = {"rate_epochs": rate, "rate_epochs_logits": rate * table["n_live_aux"]}
     return {**table, **more, "reach": table["projected_update"] * steps}
-
-
-def only(table: Table, rows: np.ndarray) -> Table:
-    """Some rows of a table."""
-    return {name: column[rows] for name, column in table.items()}
 
 
 def gained(table: Table) -> np.ndarray:

@@ -75,6 +75,11 @@ def columns(rows: list[dict]) -> Table:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
+def only(table: Table, rows: np.ndarray) -> Table:
+    """Some rows of a table, chosen by a mask or by their numbers."""
+    return {name: column[rows] for name, column in table.items()}
+
+
 def last(table: Table, arm: str, value: str) -> dict[int, float]:
     """`value` of each member of `arm` at its last measurement point."""
     point = table.get("step", np.zeros(len(table["arm"])))
