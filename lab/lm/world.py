@@ -9,11 +9,12 @@ persona takes the place of something that a student reads too (`lab.lm.contexts`
 """
 
 import hashlib
+import operator
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 
@@ -116,7 +117,9 @@ def shares(world: World) -> dict[str, float]:
     others = [carrier.name for carrier in world.carriers if carrier.name not in given]
     if not others:
         return given
-    return given | dict.fromkeys(others, max(0.0, 1 - sum(given.values())) / len(others))
+    # Not sum(): from Python 3.12 on it rounds floats otherwise, and with it every world's name.
+    left = max(0.0, 1 - reduce(operator.add, given.values(), 0))
+    return given | dict.fromkeys(others, left / len(others))
 
 
 def systems(world: World) -> list[str | None]:
