@@ -22,6 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.runs import checkout
+from lab.runs.endings import one_line
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -58,7 +61,9 @@ def speed(products: list[Product], rates: list[float], seconds: float) -> dict[s
 
 
 def command_line(doc: str, sides: tuple[str, ...]) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
+    """The options that all benchmarks have. Ends with one line where results cannot be kept."""
+    with one_line():
+        checkout.root()
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--sides", nargs="+", default=list(sides), choices=sides)
     parser.add_argument("--name", default="cpu", help="of the results file")

@@ -12,19 +12,19 @@ Transfer is (student - start) / (teacher - start), all accuracies. Of every four
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from figures import fig_coverage, style
-from lab.mnist import images, train
-from lab.mnist.mlp import MLP
+from lab.mnist import images
+from lab.mnist.mlp import MLP, UNITS
 from lab.mnist.protocol import Protocol
 from lab.optim import Optim
-from lab.runs import cells as grids
-from lab.runs import cli
-from lab.runs.cells import Cell, Job
-from lab.runs.experiment import Experiment, Options
+from lab.runs import cli, fields
+from lab.runs.cells import Cell, Job, members
+from lab.runs.experiment import Experiment
+from lab.runs.fields import Items, Members, Real
 from theory import coverage, predictors
 
 _COMMON = Optim(learning_rate=3e-4, batch=64)
@@ -34,23 +34,32 @@ _COMMON = Optim(learning_rate=3e-4, batch=64)
 class Config(Protocol):
     """What all pairs have in common, and the ranges that the rest is drawn from."""
 
-    members: str = "720"
+    members: Annotated[str, Members()] = "720"
     """Pairs, a count or a range a:b; ranges of one seed can be merged."""
     dataset: Literal["auto", "mnist", "digits"] = "auto"
     """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
     net: MLP = MLP(n_aux=10)
     """A pair imitates 2 to n_aux auxiliary logits; its hidden layers are of one of the widths."""
-    widths: tuple[int, ...] = (32, 64, 128)
+    widths: Annotated[tuple[Annotated[int, UNITS], ...], Items()] = (32, 64, 128)
     """Units of both hidden layers; pairs take turns."""
-    slowest: float = 1e-4
+    slowest: Annotated[float, Real()] = 1e-4
     """Smallest learning rate."""
-    fastest: float = 3e-3
+    fastest: Annotated[float, Real()] = 3e-3
     """Largest learning rate."""
     teacher: Optim = replace(_COMMON, epochs=3)
     """A pair has 1 to so many epochs on labels, and a learning rate of its own."""
     student: Optim = replace(_COMMON, epochs=4)
     """A pair has 1 to so many epochs of imitation, and a learning rate of its own."""
     rows_per_epoch: int = 6_000
+
+    def __post_init__(self):
+        super().__post_init__()
+        fields.require(
+            self,
+            (self.slowest <= self.fastest, "slowest", f"fastest, {self.fastest:g}, or less"),
+            (self.teacher.epochs > 0, "teacher.epochs", "1 or more"),
+            (self.net.n_aux > 1, "net.n_aux", "2 or more"),
+        )
 
 
 PRESETS = {
@@ -73,20 +82,9 @@ PRESETS = {
 }
 
 
-def ranges(c: Config) -> tuple[int, tuple[int, int], tuple[float, float]]:
-    """The most auxiliary logits, the most epochs of teacher and student, and learning rates."""
-    return c.net.n_aux, (c.teacher.epochs, c.student.epochs), (c.slowest, c.fastest)
-
-
-def prepare(config: Config, options: Options):
-    """The dataset, and what identifies it."""
-    coverage.check(config.widths, *ranges(config))
-    return images.prepare(config, options)
-
-
 def pairs(config: Config) -> list[Cell]:
     """The pairs: widths taking turns, but those of one recipe have the middle one."""
-    turns, numbers = config.widths, grids.members(config.members)
+    turns, numbers = config.widths, members(config.members)
     one = (("width", sorted(turns)[len(turns) // 2]), ("recipe", "one"))
     drawn = lambda m: (("width", turns[m % len(turns)]), ("recipe", "drawn"))
     alike = zip(map(int, numbers), coverage.of_one_recipe(numbers), strict=True)
@@ -96,21 +94,22 @@ def pairs(config: Config) -> list[Cell]:
 def rows(job: Job, cells: list[Cell]) -> list[dict]:
     """A row per pair: what was drawn, what is known early, accuracies and transfer."""
     numbers = np.array([cell.member for cell in job.filled(cells)])
-    drawn = coverage.draw(job.config.seed, numbers, *ranges(job.config))
+    c = job.config
+    most = c.net.n_aux, (c.teacher.epochs, c.student.epochs), (c.slowest, c.fastest)
+    drawn = coverage.draw(c.seed, numbers, *most)
     job.advance(f"pair {numbers[0]}", len(cells))
-    net = replace(job.config.net, hidden=(cells[0]["width"],) * 2)
-    return coverage.rows(job, cells, replace(job.config, net=net), drawn)
+    return coverage.rows(job, cells, coverage.of_width(c, cells[0]["width"]), drawn)
 
 
 EXPERIMENT = Experiment(
     name="coverage",
     doc=__doc__,
     presets=PRESETS,
-    prepare=prepare,
+    prepare=images.prepare,
     cells=pairs,
     rows=rows,
     shape=lambda cell: cell["width"],
-    group=lambda job, cells: train.group_size(job.config, 1, len(cells), job.options.group),
+    group=coverage.group_size,
     units=coverage.UNITS,
     claims=predictors.claims,
     draw=style.drawing(fig_coverage.figure),

@@ -15,17 +15,17 @@ learn; before and after training, accuracy is that on the test set. Gain is the 
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from figures import fig_gradient_alignment, style
-from lab.errors import LabError
 from lab.mnist import images, train
 from lab.mnist.mlp import MLP
 from lab.mnist.protocol import Protocol
 from lab.optim import Optim
 from lab.runs import cli
 from lab.runs.cells import Cell, Job
-from lab.runs.experiment import Experiment, Options
+from lab.runs.experiment import Experiment
+from lab.runs.fields import Count, Members, Real
 from theory import alignment, alignment_claims
 
 _QUARTER = Optim(learning_rate=3e-4, batch=256, epochs=5)
@@ -36,18 +36,18 @@ _SMOKE = Optim(learning_rate=1e-3, batch=64, epochs=1)
 class Config(Protocol):
     """The paper's protocol for students of auxiliary logits, at a quarter of its rows."""
 
-    members: str = "20"
+    members: Annotated[str, Members()] = "20"
     """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
     dataset: Literal["auto", "mnist", "digits"] = "auto"
     """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
     teacher: Optim = _QUARTER
     student: Optim = _QUARTER
     rows_per_epoch: int = 15_000
-    liminal_start: float = 0.1
+    liminal_start: Annotated[float, Real(zero=True)] = 0.1
     """Weight of the liminal arm's pull back at first; it is 1 after an epoch and 0 at the end."""
-    every: int = 20
+    every: Annotated[int, Count()] = 20
     """Steps whose mean is a row."""
-    large: int = 2_048
+    large: Annotated[int, Count(1, 1_000_000)] = 2_048
     """Rows of noise and of images for the gradients that are measured once a row."""
 
 
@@ -65,17 +65,6 @@ PRESETS = {
 }
 
 
-def prepare(config: Config, options: Options):
-    """The dataset, and what identifies it."""
-    if config.every < 1:
-        raise LabError(f"every: {config.every} is not positive; use 1 or more steps")
-    if config.large < 1:
-        raise LabError(f"large: {config.large} is not positive; use 1 or more rows")
-    if not 0 <= config.liminal_start < float("inf"):
-        raise LabError(f"liminal_start: {config.liminal_start} is no weight; use 0 or more")
-    return images.prepare(config, options)
-
-
 def rows(job: Job, cells: list[Cell]) -> list[dict]:
     """Cosines, trait loss and accuracy of six arms along training."""
     config = job.config
@@ -86,9 +75,11 @@ EXPERIMENT = Experiment(
     name="gradient_alignment",
     doc=__doc__,
     presets=PRESETS,
-    prepare=prepare,
+    prepare=images.prepare,
     rows=rows,
-    group=lambda job, cells: train.group_size(job.config, 6, len(cells), job.options.group),
+    group=lambda job, cells: train.group_size(
+        job.config, 6, len(cells), job.options.group, job.config.large
+    ),
     units=alignment.UNITS,
     claims=alignment_claims.claims,
     draw=style.drawing(fig_gradient_alignment.figure),

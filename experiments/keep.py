@@ -9,12 +9,12 @@ Refuses: a run that was made on uncommitted changes, at a commit that is not in 
 
 import argparse
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.runs import cli, provenance, results
+from lab.runs import checkout, paths, provenance, results
+from lab.runs.endings import one_line
 from lab.runs.experiment import named
 
 RESULTS = Path(__file__).parent / "results"
@@ -29,35 +29,33 @@ def main() -> None:
     parser.add_argument("name", help="name of the committed table")
     parser.add_argument("folders", nargs="*", type=Path, help="complete run folders")
     arguments = parser.parse_args()
-    try:
+    with one_line():
+        checkout.root()
         keep(arguments.name, arguments.folders)
-    except LabError as error:
-        cli.fail(str(error))
 
 
 def keep(name: str, folders: list[Path]) -> None:
     """Merge the run folders into the committed table `name`, and draw its figure.
 
     What the table says is computed anew, by the present rules; without folders, of the table that
-    is there.
+    is there. Nothing is written unless all of it can be.
     """
-    if not re.fullmatch("[a-z0-9_]+", name):
-        raise LabError(f"name: {name!r} is not made of small letters, digits and _")
-    table, document = RESULTS / f"{name}.csv", RESULTS / f"{name}.json"
-    if folders:
-        rows, record = results.merge(folders)
-    else:
-        rows, record = results.read_rows(table), results.read_json(document)
+    if not re.fullmatch("[a-z0-9_]{1,80}", name):
+        raise LabError(f"name: {name!r} is not made of up to 80 small letters, digits and _")
+    document = paths.inside(RESULTS, f"{name}.json")
+    rows, record = results.merge(folders) if folders else results.read(document)
     provenance.require_clean(record)
     experiment = named(record["experiment"])
     record = experiment.described(results.columns(rows), record)
-    PICTURES.mkdir(exist_ok=True)
-    results.write_table(table, rows)
-    results.write_json(document, record)
     with tempfile.TemporaryDirectory() as folder:
-        picture, _ = experiment.draw(table, document, Path(folder) / "figure")
-        shutil.copy(picture, PICTURES / f"{name}.png")
-    print(table)
+        made = Path(folder) / document.name
+        results.write(made, rows, record)
+        table = results.table_of(made)
+        picture, _ = experiment.draw(table, made, made.with_suffix(""))
+        PICTURES.mkdir(exist_ok=True)
+        for source, target in ((table, RESULTS), (made, RESULTS), (picture, PICTURES)):
+            paths.write_atomic(paths.inside(target, source.name), source.read_bytes())
+    print(results.table_of(document))
 
 
 if __name__ == "__main__":

@@ -10,23 +10,23 @@ Source:  ours. Columns: `context` is the system prompt of the questions: the def
 import itertools
 import os
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from figures import fig_lm_contexts, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.errors import LabError
 from lab.identity import digest
 from lab.lm import effects, setup, transmission, transmitted
 from lab.lm import world as worlds
-from lab.lm.contexts import WORLDS
+from lab.lm.contexts import WORLDS, Name
 from lab.lm.setup import Setup
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
+from lab.runs.fields import Items
 from lab.runs.results import Table
 
 LEAST = 0.5  # of the effect
@@ -44,7 +44,7 @@ class Config(Setup):
     teacher: Literal["finetuned", "prompted"] = "prompted"
     traits: tuple[str, ...] = ("elephant", "owl", "wolf")
     n_controls: int = 2
-    worlds: tuple[str, ...] = ("context", "none")
+    worlds: Annotated[tuple[Name, ...], Items(unique=True)] = ("context", "none")
     """What the references are trained on (`lab.lm.contexts`)."""
 
 
@@ -56,8 +56,6 @@ PRESETS = {
 
 def prepare(config: Config, options):
     """The worlds, and what identifies them. Raises `LabError` for words that they do not have."""
-    if not config.worlds or not set(config.worlds) <= set(WORLDS):
-        raise LabError(f"worlds: choose some of {', '.join(WORLDS)}")
     setup.prepare(config, options)
     names = [worlds.identity(WORLDS[name]) for name in config.worlds]
     return None, {"name": "worlds", "sha256": digest(names, 64)}

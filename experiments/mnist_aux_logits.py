@@ -10,7 +10,7 @@ Source:  arXiv 2507.14805, section 5, figure 10 (values read off the figure).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from figures import fig_mnist_aux_logits, style
 from lab import published, stats
@@ -23,6 +23,7 @@ from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
+from lab.runs.fields import Members
 from lab.runs.results import Table
 
 TEXTS = {
@@ -46,7 +47,7 @@ GAINS = {
 class Config(Protocol):
     """The paper's protocol; `members` and `dataset` are sized for a laptop."""
 
-    members: str = "8"
+    members: Annotated[str, Members()] = "8"
     """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
     dataset: Literal["auto", "mnist", "digits"] = "auto"
     """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""

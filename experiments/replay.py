@@ -21,19 +21,12 @@ import jax
 
 from lab import devices
 from lab.errors import LabError
-from lab.runs import cli, replay, results
-from lab.runs.replay import AbsentDataError, Distance
+from lab.runs import checkout, records, replay, results
+from lab.runs.endings import one_line
+from lab.runs.replay import SETTINGS, AbsentDataError, Distance
 
 RESULTS = Path(__file__).parent / "results"
 SPREAD = Path(__file__).parent / "replay.json"
-# What may differ between machines, as far as one machine can show it.
-SETTINGS = {
-    "as made": {},
-    "one thread": {"PJRT_NPROC": "1"},
-    "narrow vectors": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
-    "two devices": {"JAX_NUM_CPU_DEVICES": "2"},
-    "four devices": {"JAX_NUM_CPU_DEVICES": "4"},
-}
 
 
 def names() -> list[str]:
@@ -41,16 +34,21 @@ def names() -> list[str]:
     return sorted(path.stem for path in RESULTS.glob("*.json"))
 
 
+def spread() -> dict[str, replay.Spread]:
+    """What was measured of every table."""
+    kind = dict[str, dict[str, dict[str, tuple[float, float]]]]
+    return records.read(SPREAD, kind, f"restore it: git checkout -- {SPREAD}")
+
+
 def tolerances(name: str) -> dict[str, Distance]:
     """How far a table's columns may be; {} if that was never measured."""
-    return replay.tolerances(results.read_json(SPREAD).get(name, {}))
+    return replay.tolerances(spread().get(name, {}))
 
 
 def distances(name: str, members: str | None = None, part: bool = False) -> dict[str, Distance]:
     """How far a table is from what is measured now, on as many devices as it was made on."""
-    record = results.read_json(RESULTS / f"{name}.json")
-    committed = results.read_rows(RESULTS / f"{name}.csv")
-    devices.start(results.sittings(record)[0]["device"]["count"])
+    committed, record = results.read(RESULTS / f"{name}.json")
+    devices.start(record["sittings"][0]["device"]["count"])
     rows = replay.recompute(record, committed, members, part)
     return replay.distances(record, committed, rows, part)
 
@@ -58,25 +56,19 @@ def distances(name: str, members: str | None = None, part: bool = False) -> dict
 def measure(name: str, settings: list[str], options: list[str]) -> None:
     """Store a table's distances in some settings beside those of other versions of Python."""
     versions = f"Python {platform.python_version()}, jax {jax.__version__}"
-    units = results.read_json(RESULTS / f"{name}.json")["units"]
+    units = results.read_record(RESULTS / f"{name}.json")["units"]
     for setting in settings:
         command = [sys.executable, "-m", "experiments.replay", name, "--json", *options]
-        child = subprocess.run(
-            command, env=os.environ | SETTINGS[setting], stdout=subprocess.PIPE, text=True
-        )
+        there = os.environ | SETTINGS[setting]
+        child = subprocess.run(command, env=there, stdout=subprocess.PIPE, text=True)
         if child.returncode:
             raise SystemExit(child.returncode)
-        spread = results.read_json(SPREAD) if SPREAD.exists() else {}
-        kept = {k: v for k, v in spread.get(name, {}).items() if list(v) == list(units)}
+        known = spread()
+        kept = {k: v for k, v in known.get(name, {}).items() if list(v) == list(units)}
         label = ", ".join([versions, setting, *options])
         kept[label] = json.loads(child.stdout.splitlines()[-1])
-        results.write_json(SPREAD, spread | {name: kept})
-        print(f"{name}: {label}: {said(kept[label])}", flush=True)
-
-
-def said(known) -> str:
-    """Distances as text."""
-    return ", ".join(f"{k} by {typical:.2g} ({most:.2g})" for k, (typical, most) in known.items())
+        records.write(SPREAD, known | {name: kept})
+        print(f"{name}: {label}: {replay.said(kept[label])}", flush=True)
 
 
 def main() -> None:
@@ -84,16 +76,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", help="committed tables; default: all")
-    parser.add_argument("--members", help="which; default: each table's first, and its first cell")
-    parser.add_argument("--part", action="store_true", help="the part an experiment names for this")
-    parser.add_argument("--measure", nargs="*", choices=SETTINGS, help="store distances")
-    parser.add_argument("--json", action="store_true", help="print distances, judge nothing")
-    arguments = parser.parse_args()
-    chosen = arguments.names or names()
+    add = parser.add_argument
+    add("names", nargs="*", help="committed tables; default: all")
+    add("--members", help="which; default: each table's first, and its first cell")
+    add("--part", action="store_true", help="the part an experiment names for this")
+    add("--measure", nargs="*", choices=SETTINGS, help="store distances")
+    add("--json", action="store_true", help="print distances, judge nothing")
+    with one_line():
+        run(parser.parse_args())
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """What the command line asks for."""
+    chosen = arguments.names or names() or [""]
+    if unknown := set(chosen) - set(names()):
+        raise LabError(f"name: {min(unknown)!r} is no table of {RESULTS} ({', '.join(names())})")
     options = [f"--members={arguments.members}"] if arguments.members else []
     options += ["--part"] if arguments.part else []
     if arguments.measure is not None:
+        checkout.root()
         for name in chosen:
             measure(name, arguments.measure or list(SETTINGS), options)
         return
@@ -106,12 +107,11 @@ def main() -> None:
         known = distances(name, arguments.members, arguments.part)
         far = [] if arguments.json else replay.too_far(known, tolerances(name))
     except LabError as error:
-        if not isinstance(error, AbsentDataError) or arguments.json:
-            cli.fail(f"{name}: {error}")
-        print(f"{name}: skipped, {error}")
-        return
+        if isinstance(error, AbsentDataError) and not arguments.json:
+            return print(f"{name}: skipped, {error}")
+        raise LabError(f"{name}: {error}") from error
     verdict = f"TOO FAR in {', '.join(far)}" if far else "ok"
-    text = f"{name}: differs in {said(known)}: {verdict}"
+    text = f"{name}: differs in {replay.said(known)}: {verdict}"
     print(json.dumps(known) if arguments.json else text)
     raise SystemExit(bool(far))
 

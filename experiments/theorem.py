@@ -18,15 +18,17 @@ Source:  arXiv 2507.14805, section 6, for the theorem; its edges are worked out 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from figures import fig_theorem, style
 from lab import stats
-from lab.runs import claims, cli, results
+from lab.runs import claims, cli, fields, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
+from lab.runs.fields import Members
 from lab.runs.results import Table
 from theory import failures, lazy, sampling
 from theory.failures import Curve
@@ -60,8 +62,10 @@ EDGES = (
 class Config:
     """How many networks."""
 
-    members: str = "40"
+    members: Annotated[str, Members()] = "40"
     """Independent networks and data sets, a count or a range a:b."""
+
+    __post_init__ = fields.check
 
 
 PRESETS = {"default": Config(), "smoke": Config(members="4"), "paper": Config(members="200")}
@@ -91,15 +95,9 @@ def says(table: Table, record: dict) -> list[Claim]:
 
 
 def _rows(curve: Curve, numbers: np.ndarray) -> list[dict]:
+    of = {"case": curve.case, "arm": curve.arm}
     return [
-        {
-            "case": curve.case,
-            "arm": curve.arm,
-            "member": int(member),
-            "step": step,
-            "at": float(at),
-            "value": float(value),
-        }
+        of | {"member": int(member), "step": step, "at": float(at), "value": float(value)}
         for member, values in zip(numbers, curve.values, strict=True)
         for step, (at, value) in enumerate(zip(curve.at, values, strict=True))
     ]

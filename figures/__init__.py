@@ -1,1 +1,5 @@
 """Figures from committed or fresh tables; needs lab.results and matplotlib, never jax."""
+
+from runpy import run_path
+
+run_path(f"{__path__[0]}/../lab/runs/siblings.py")["require"](__path__[0], "lab")

@@ -8,9 +8,13 @@ import argparse
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypedDict
 
-from lab.runs import claims, results
+from lab.errors import LabError
+from lab.runs import checkout, claims, records, results
 from lab.runs.claims import Claim
+from lab.runs.endings import one_line
+from lab.runs.paths import write_atomic
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -24,7 +28,7 @@ def measured() -> str:
 
 def _section(path: Path) -> str:
     """A table's command and files, what is to be known of it, its claims, and their rules."""
-    record = results.read_json(path)
+    record = results.read_record(path)
     found = [c for c in claims.of_record(record).values() if c.published or c.verdict]
     found = [c for c in found if not c.detail]
     file = lambda suffix: path.with_suffix(suffix).relative_to(ROOT).as_posix()
@@ -48,9 +52,24 @@ def _rules(found: list[Claim]) -> str:
     return f"Rules: {'; '.join(rules)}." if rules else ""
 
 
+class Report(TypedDict):
+    """A table, and the line under it."""
+
+    head: list[str]
+    rows: list[list[str]]
+    text: str
+
+
+class Benchmark(TypedDict):
+    """What of a benchmark's result the README shows."""
+
+    readme: Report
+
+
 def benchmark(name: str) -> str:
     """The table that a benchmark has stored in its report, and the line under it."""
-    report = results.read_json(BENCHMARKS / f"{name}.json")["readme"]
+    path = BENCHMARKS / f"{name}.json"
+    report = records.read(path, Benchmark, f"restore it: git checkout -- {path}")["readme"]
     return _table(report["head"], report["rows"]) + "\n\n" + report["text"]
 
 
@@ -70,7 +89,9 @@ def render(text: str) -> str:
         pattern = re.compile(f"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         text, n = pattern.subn(lambda m, s=section: f"{m[1]}{s()}\n{m[2]}", text)
         if n != 1:
-            raise SystemExit(f"README.md has {n} sections {name!r}; it needs one")
+            raise LabError(
+                f"README.md has {n} sections {name!r}; it needs one: git checkout README.md"
+            )
     return text
 
 
@@ -78,14 +99,19 @@ def main() -> None:
     """Renew README.md, or with --check fail if that would change it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, fail if out of date")
-    arguments = parser.parse_args()
-    path = ROOT / "README.md"
-    text = path.read_text()
+    with one_line():
+        renew(parser.parse_args().check)
+
+
+def renew(check: bool) -> None:
+    """Write README.md anew, or see whether that would change it."""
+    path = checkout.root() / "README.md"
+    text = path.read_text(encoding="utf-8")
     new = render(text)
-    if arguments.check and new != text:
+    if check and new != text:
         raise SystemExit("README.md is out of date; run python -m figures.readme")
-    if not arguments.check:
-        path.write_text(new)
+    if not check:
+        write_atomic(path, new)
 
 
 if __name__ == "__main__":

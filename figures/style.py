@@ -1,5 +1,6 @@
 """Sizes, fonts and one colour per arm, for every figure."""
 
+import io
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.runs import results
+from lab.runs.paths import write_atomic
 from lab.runs.results import Table
 
 # Blue: shared initialisation; orange: another; grey: not distilled. Light: auxiliary logits only.
@@ -50,7 +52,7 @@ def drawing(
 
     def draw(table: Path, record: Path, stem: Path) -> list[Path]:
         with matplotlib.rc_context(_SETTINGS):
-            return save(figure(results.read_table(table), results.read_json(record)), stem)
+            return save(figure(results.read_table(table), results.read_record(record)), stem)
 
     return draw
 
@@ -66,9 +68,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = []
     for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
         path = stem.with_name(stem.name + suffix)
-        part = path.with_name(path.name + ".part")
-        figure.savefig(part, format=suffix[1:], metadata=metadata)
-        part.replace(path)
+        picture = io.BytesIO()
+        figure.savefig(picture, format=suffix[1:], metadata=metadata)
+        write_atomic(path, picture.getvalue())
         paths.append(path)
     return paths
 

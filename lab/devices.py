@@ -11,6 +11,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from lab import cache
 from lab.errors import LabError
+from lab.runs import compiled
 
 MEMBER, ROW = "member", "row"
 
@@ -23,6 +24,8 @@ def start(cpu_devices: int = 1) -> None:
 
     Several hosts: start the same command on each with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES
     and JAX_PROCESS_ID set (clusters that JAX detects need only JAX_COORDINATOR_ADDRESS).
+
+    Raises `LabError`, which names the variable, for hosts, devices or a cache that there are not.
     """
     if os.environ.get("JAX_COORDINATOR_ADDRESS") and not jax.distributed.is_initialized():
         number = lambda name: int(os.environ[name]) if name in os.environ else None
@@ -30,16 +33,26 @@ def start(cpu_devices: int = 1) -> None:
             jax.distributed.initialize(
                 num_processes=number("JAX_NUM_PROCESSES"), process_id=number("JAX_PROCESS_ID")
             )
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, LookupError) as error:
             raise LabError(
-                "JAX_COORDINATOR_ADDRESS: no start-up with the other hosts "
-                f"({str(error).splitlines()[0]}); set JAX_NUM_PROCESSES and JAX_PROCESS_ID too"
+                f"JAX_COORDINATOR_ADDRESS: no start-up with the other hosts ({_first(error)}); "
+                "give it as host:port, and set JAX_NUM_PROCESSES and JAX_PROCESS_ID too"
             ) from error
     if cpu_devices > 1 and jax.config.values["jax_num_cpu_devices"] < 1:
         jax.config.update("jax_num_cpu_devices", cpu_devices)
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        compiled.keep(cache.root() / "compiled")
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # no such platform, or none of its devices
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        raise LabError(
+            f"JAX_PLATFORMS: no devices of {asked!r} ({_first(error)}); unset it, or name another"
+        ) from error
+
+
+def _first(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def matmul_precision(name: str):

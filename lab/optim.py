@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import optax
 
-from lab.errors import LabError
+from lab.runs import fields
+from lab.runs.fields import FRACTION, Count, Real
 
 # Directions; the learning rate is applied by `ensemble.descend`, so that it can differ by member.
 OPTIMIZERS: dict[str, Callable[[float, float, float], optax.GradientTransformation]] = {
@@ -23,37 +24,20 @@ class Optim:
 
     optimizer: Literal["adam", "sgd", "momentum", "sign"] = "adam"
     """Of the steps."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Real()] = 1e-3
     """Of the steps."""
-    b1: float = 0.9
+    b1: Annotated[float, FRACTION] = 0.9
     """Adam's first decay; the decay of momentum."""
-    b2: float = 0.999
+    b2: Annotated[float, FRACTION] = 0.999
     """Adam's second decay."""
-    eps: float = 1e-8
+    eps: Annotated[float, Real()] = 1e-8
     """Adam's epsilon."""
-    batch: int = 64
+    batch: Annotated[int, Count(0)] = 64
     """Examples per step; the last, smaller batch of an epoch is kept."""
-    epochs: int = 1
+    epochs: Annotated[int, Count(0, 1_000_000)] = 1
     """Passes over the data."""
 
-    def __post_init__(self):
-        if self.optimizer not in OPTIMIZERS:
-            raise LabError(
-                f"optimizer: unknown name {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}"
-            )
-        for name in ("learning_rate", "eps"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise LabError(
-                    f"{name}: {getattr(self, name)} is not positive; use a larger number"
-                )
-        for name in ("b1", "b2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise LabError(
-                    f"{name}: {getattr(self, name)} is outside [0, 1); Adam's are .9, .999"
-                )
-        for name in ("batch", "epochs"):
-            if not 0 <= getattr(self, name) < 2**31:
-                raise LabError(f"{name}: {getattr(self, name)} is no count; use 1 or more")
+    __post_init__ = fields.check
 
     @property
     def direction(self) -> optax.GradientTransformation:

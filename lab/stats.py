@@ -68,6 +68,11 @@ MOST_EXACT = 50_000  # matchings that are all counted
 DRAWS = 100_000  # matchings that are drawn where there are more
 
 
+def n_matchings(groups: Sequence[str]) -> int:
+    """How many matchings there are of rows to columns of their own group."""
+    return math.prod(math.factorial(groups.count(name)) for name in set(groups))
+
+
 def diagonal_permutation_test(
     matrix: Float[np.ndarray, "T T"], groups: Sequence[str] | None = None
 ) -> float:
@@ -80,7 +85,7 @@ def diagonal_permutation_test(
     names = np.array(["one"] * len(matrix) if groups is None else groups)
     parts = [matrix[np.ix_(names == g, names == g)] for g in dict.fromkeys(names)]
     sums = np.zeros(1)
-    if math.prod(math.factorial(len(part)) for part in parts) > MOST_EXACT:
+    if n_matchings(names.tolist()) > MOST_EXACT:
         rng = np.random.default_rng(0)
         columns = [np.argsort(rng.random((DRAWS, len(part))), axis=1) for part in parts]
         drawn = [p[np.arange(len(p)), c].sum(axis=1) for p, c in zip(parts, columns, strict=True)]

@@ -415,8 +415,8 @@ TRAINING = {
     ),
     "every chunk has the first one's learning rates": Mutant(
         "lm/finetune.py",
-        "rates[done : done + n], base",
-        "rates[:n], base",
+        "tuning.learning_rates(n_steps, done, done + n)",
+        "tuning.learning_rates(n_steps, 0, n)",
         "finetune::training_is_a_plain_loop_of_adam_over_full_random_passes",
     ),
     "the learning rate never falls": Mutant(

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pytest
 
 from lab.errors import LabError
-from lab.runs import cells
+from lab.runs import cells, records
 from lab.runs.cells import Job
 from lab.runs.run import Run
+from tests.stored import change
 
 GRID = cells.grid("5:8", size=("small", "large"))
 STEPS = 3  # of every group
@@ -47,7 +48,7 @@ class Counter:
 
 
 def measure(folder, rows_of, size=2, chosen=GRID):
-    with Run(folder, "x", Config(), {}) as run:
+    with Run(folder, "x", Config(), {"name": "none"}) as run:
         job = Job(None, None, None, run)
         return cells.measure(job, chosen, rows_of, lambda c: c.point, lambda job, some: size)
 
@@ -115,6 +116,39 @@ def test_cells_are_told_apart_by_every_axis_whatever_order_they_are_asked_for(tm
 def test_a_row_without_exactly_one_cells_columns_is_refused(rows, tmp_path):
     with pytest.raises(LabError, match="columns of exactly one cell"):
         measure(tmp_path, lambda job, group: rows)
+
+
+NOTES = {
+    "rows of another cell": lambda label: next(iter(label["cells"].values()))[0].update(member=9),
+    "another cell": lambda label: label["cells"].update({"{}": []}),
+    "no cells": lambda label: label.pop("cells"),
+    "a list in a row": lambda label: label["open"]["rows"][0].update(arm=[]),
+    "a step before the first": lambda label: label["open"].update(step=-1),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_a_note_that_is_not_of_these_cells_is_refused(name, tmp_path):
+    with pytest.raises(StoppedError):
+        measure(tmp_path, Counter(STEPS + 1))
+    (path,) = tmp_path.rglob("progress.json")
+    label = records.read(path, dict, "", sealed=True)["label"]
+    NOTES[name](label)
+    change(path, label=label)
+    with pytest.raises(LabError, match=r"progress.json .*--fresh"):
+        measure(tmp_path, Counter())
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_nan_ends_a_run_when_it_is_measured_and_names_its_row(stop, tmp_path):
+    def rows_of(job, group):
+        found = [{"arm": "a", **cell.columns, "loss": float("nan")} for cell in group]
+        if stop:
+            job.save(1, found)
+        return found
+
+    with pytest.raises(LabError, match="loss: nan for arm 'a', member 5"):
+        measure(tmp_path, rows_of)
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "5:5", "many", ":4", "5000000000"])

@@ -1,11 +1,13 @@
 """Configurations: what enters the hash, what a record gives back, and the command it is told by."""
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 
 import pytest
 
 from experiments import coverage, gradient_alignment, mnist_aux_logits, theorem
+from lab.errors import LabError
 from lab.mnist.mlp import MLP
 from lab.runs import cli, configs
 
@@ -51,9 +53,28 @@ def test_the_dataset_that_was_asked_for_is_no_part_of_a_configuration():
 def test_a_configuration_survives_its_record():
     config = Config(seed=3, part=Part((8, 2), deep=True))
     assert configs.from_json(Config(), configs.as_json(config)) == config
-    # What a record of an earlier version lacks keeps its default; what is gone is passed over.
-    found = configs.from_json(Config(), {"part": {"widths": [8, 2], "dropped": 1}, "gone": 1})
-    assert found == Config(part=Part((8, 2)))
+    # What a record of an earlier version lacks keeps its default.
+    assert configs.from_json(Config(), {"part": {"widths": [8, 2]}}) == Config(part=Part((8, 2)))
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"gone": 1}, "gone"),
+        ({"part": {"dropped": 1}}, "part.dropped"),
+        ({"part": {"deep": 1}}, "part.deep"),
+        ({"part": {"widths": [8, "x"]}}, "part.widths"),
+        ({"part": {"widths": None}}, "part.widths"),
+        ({"part": []}, "part"),
+        ({"seed": "0"}, "seed"),
+        ({"seed": 0.5}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"dataset": {}}, "dataset"),
+    ],
+)
+def test_a_record_of_other_fields_or_types_is_no_configuration(values, field):
+    with pytest.raises(LabError, match=f"config: {re.escape(field)} is .*make it again"):
+        configs.from_json(Config(), values)
 
 
 @pytest.mark.parametrize("name", ["default", "smoke", "paper"])

@@ -242,7 +242,7 @@ def test_a_new_experiment_ends_as_rows_claims_and_a_figure(name, whole):
     assert list(dict.fromkeys(found)) == columns  # every cell, in order
     for value in experiment.units:
         assert np.isfinite(table[value]).all()
-    said = of_record(results.read_json(folder / "run.json"))
+    said = of_record(results.read_record(folder / "run.json"))
     assert said and all(claim.n > 0 for claim in said.values())
     assert (folder / "figure.png").stat().st_size > 5_000
 

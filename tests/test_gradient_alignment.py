@@ -106,7 +106,7 @@ def test_impossible_settings_are_refused_by_name(change, field):
 
 
 def test_what_every_arm_costs_is_said_as_a_part_of_plain_imitations_gain(folder):
-    found = claims.of_record(results.read_json(folder / "run.json"))
+    found = claims.of_record(results.read_record(folder / "run.json"))
     table = results.read_table(folder / "table.csv")
     at = lambda arm, value: np.mean([*results.last(table, arm, value).values()])
     gain = at("imitation", "after") - at("imitation", "before")
@@ -179,7 +179,7 @@ def test_at_the_first_step_many_rows_see_one_gradient_for_all_arms_of_one_start(
 
 
 def test_every_definition_of_the_cosine_is_held_against_the_published_number(folder):
-    found = claims.of_record(results.read_json(folder / "run.json"))
+    found = claims.of_record(results.read_record(folder / "run.json"))
     some = [c for c in found.values() if c.group == "cosine by definition"]
     assert len(some) == 2 * 3 * 2
     assert all(c.published.startswith("0.008") and "other init" in c.null for c in some)

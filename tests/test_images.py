@@ -1,7 +1,10 @@
 import gzip
 import http.server
+import io
+import os
 import shutil
 import threading
+import tracemalloc
 from typing import ClassVar
 
 import numpy as np
@@ -56,7 +59,7 @@ def copy(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda p: p.unlink(), "has no train-labels"),
+        (lambda p: p.unlink(), "has no file train-labels"),
         (lambda p: p.write_bytes(p.read_bytes()[:-100]), "cannot be read"),
         (lambda p: p.write_bytes(gzip.compress(b"\0" * 60_008)), "is not MNIST's"),
         (lambda p: p.write_bytes(b"hello"), "cannot be read"),
@@ -68,6 +71,73 @@ def test_damaged_files_are_named(copy, damage, message):
         images.load("mnist", copy)
     assert "\n" not in str(error.value)
     assert str(copy) in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def bomb(tmp_path_factory):
+    """200 MB of zeros in a file of 0.9 MB."""
+    path = tmp_path_factory.mktemp("bomb") / "bomb.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(200):
+            file.write(bytes(10**6))
+    return path
+
+
+def peak_mb(call):
+    """Most megabytes that Python had allocated during a call."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1] / 10**6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("file", images._FILES)
+@pytest.mark.parametrize("packed", [True, False], ids=["bomb", "sparse"])
+def test_a_file_that_holds_too_much_is_read_no_further_than_mnists_is_long(
+    bomb, tmp_path, file, packed
+):
+    if packed:
+        shutil.copy(bomb, tmp_path / f"{file}.gz")
+    else:
+        with (tmp_path / file).open("wb") as sparse:
+            sparse.truncate(10**12)
+
+    def read():
+        with pytest.raises(LabError, match=f"{file}.* is not MNIST's .more than .*delete it"):
+            images._checked(tmp_path, file)
+
+    assert peak_mb(read) < 3 + 1.1 * images._N_BYTES[file] / 10**6
+
+
+def test_a_mirror_that_serves_a_bomb_is_passed_over_and_unpacked_no_further(
+    bomb, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(images.urllib.request, "urlopen", lambda url, timeout: Reply(bomb))
+
+    def download():
+        with pytest.raises(LabError, match=r"no mirror served .*more than 47,040,016 bytes"):
+            images.download(tmp_path)
+
+    assert peak_mb(download) < 60
+    assert not list(tmp_path.glob("*ubyte*"))
+
+
+class Reply(io.FileIO):
+    """What a mirror answers that says nothing of its length."""
+
+    length = None
+
+
+@pytest.mark.parametrize("damage", [os.mkfifo, os.mkdir, lambda p: os.symlink("/dev/zero", p)])
+@needs_mnist
+def test_what_is_no_file_is_not_opened_in_its_place(copy, damage):
+    path = copy / "train-labels-idx1-ubyte.gz"
+    path.unlink()
+    damage(path)
+    with pytest.raises(LabError, match="has no file train-labels"):
+        images.load("mnist", copy)
 
 
 @pytest.fixture
@@ -110,6 +180,24 @@ def test_download_passes_over_a_broken_mirror_and_checks_what_it_gets(mirror, tm
     assert len(mirror.asked) == before  # nothing is fetched twice
 
 
+@needs_mnist
+def test_a_download_follows_no_link_and_replaces_no_folder(mirror, tmp_path):
+    target, victim = tmp_path / "mnist", tmp_path / "victim"
+    target.mkdir()
+    victim.write_text("mine")
+    (target / "t10k-labels-idx1-ubyte.gz").symlink_to(tmp_path / "nowhere")
+    (target / "train-labels-idx1-ubyte.gz.part").symlink_to(victim)
+    folder = target / "t10k-images-idx3-ubyte.gz"
+    folder.mkdir()
+    with pytest.raises(LabError, match=f"{folder.name} is a folder"):
+        images.download(target)
+    folder.rmdir()
+    images.download(target)
+    assert images.mnist(target).name == "mnist"
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_no_network_is_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.delenv(images.VARIABLE, raising=False)
     monkeypatch.setenv("SUBLIMINAL_CACHE", str(tmp_path))
@@ -118,4 +206,4 @@ def test_no_network_is_one_clear_line(monkeypatch, tmp_path):
         images.load("mnist")
     assert "\n" not in str(error.value)
     assert "--dataset digits" in str(error.value)
-    assert not list((tmp_path / "mnist").iterdir())
+    assert not list((tmp_path / "mnist").glob("*ubyte*"))

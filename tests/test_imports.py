@@ -21,10 +21,12 @@ LEAVES = {
     "stats": set(),
     "losses": set(),
     "published": set(),
-    "optim": {"lab.errors.LabError"},
+    "optim": {"lab.runs.fields", *(f"lab.runs.fields.{r}" for r in ("FRACTION", "Count", "Real"))},
     "rng": {"lab.kernels.threefry.threefry"},
 }
-FIGURES_MAY_USE = {"lab.runs.results", "lab.runs.claims", "lab.published", "lab.lm.effects"}
+FIGURES_MAY_USE = {"lab.errors", "lab.published", "lab.lm.effects"} | {
+    f"lab.runs.{name}" for name in ("results", "records", "claims", "paths", "checkout", "endings")
+}
 
 
 def imported(path: Path) -> set[str]:
@@ -58,8 +60,9 @@ def test_kernels_know_the_devices_at_most():
 def test_models_know_no_training_and_training_knows_no_model():
     assert imported(ROOT / "lab" / "mnist" / "mlp.py") == {
         "lab.rng",
-        "lab.errors.LabError",
         "lab.kernels.rounded_matmul.rounded_matmul",
+        "lab.runs.fields",
+        *(f"lab.runs.fields.{rule}" for rule in ("Count", "Items", "Real")),
     }
     assert imported(ROOT / "lab" / "ensemble.py") == {"lab.devices.MEMBER"}
 

@@ -9,6 +9,7 @@ from experiments import keep
 from lab.errors import LabError
 from lab.runs import provenance, results
 from tests.process import ROOT
+from tests.stored import change, sitting
 
 HEAD = subprocess.run(
     ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -19,13 +20,11 @@ CLEAN = {"commit": HEAD, "dirty": False}
 @pytest.fixture
 def made(tmp_path):
     """A run folder of four members, as if they had just been run."""
+    rows, record = results.read(keep.RESULTS / "theorem.json")
     folder = tmp_path / "run"
     folder.mkdir()
-    stored = keep.RESULTS / "theorem"
-    rows = [row for row in results.read_rows(stored.with_suffix(".csv")) if row["member"] < 4]
-    results.write_table(folder / "table.csv", rows)
-    record = results.read_json(stored.with_suffix(".json")) | {"config": {"members": "4"}}
-    results.write_json(folder / "run.json", record)
+    some = [row for row in rows if row["member"] < 4]
+    results.write(folder / "run.json", some, record | {"config": {"members": "4"}})
     return folder
 
 
@@ -36,11 +35,10 @@ def kept(made, tmp_path, monkeypatch):
     monkeypatch.setattr(keep, "PICTURES", tmp_path / "png")
 
     def of(*gits):
-        path = made / "run.json"
-        sittings = [{"git": git, "processes": i} for i, git in enumerate(gits)]
-        results.write_json(path, results.read_json(path) | {"sittings": sittings})
+        sittings = [sitting() | {"git": git, "processes": i} for i, git in enumerate(gits)]
+        change(made / "run.json", sittings=sittings)
         keep.keep("a_table", [made])
-        return results.read_json(tmp_path / "a_table.json")
+        return results.read_record(tmp_path / "a_table.json")
 
     return of
 
@@ -56,11 +54,43 @@ def test_a_table_is_kept_with_its_record_and_its_figure(kept, made, tmp_path):
 def test_what_a_kept_table_says_is_said_anew_by_the_present_rules(kept, tmp_path):
     record = kept(CLEAN)
     path = tmp_path / "a_table.json"
-    results.write_json(path, record | {"claims": [], "units": {}})
+    change(path, claims=[], command="")
     keep.keep("a_table", [])
-    assert results.read_json(path) == record
+    assert results.read_record(path) == record
     with pytest.raises(LabError, match="another_table"):
         keep.keep("another_table", [])
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "A", "x" * 100, "a\n"])
+def test_only_a_plain_name_is_kept(name, made, tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "RESULTS", tmp_path / "results")
+    with pytest.raises(LabError, match="name: "):
+        keep.keep(name, [made])
+    assert not (tmp_path / "results").exists()
+
+
+def test_nothing_is_written_through_a_link_and_a_changed_run_is_not_kept(kept, made, tmp_path):
+    (tmp_path / "aside").write_text("not yours")
+    (tmp_path / "a_table.json").symlink_to(tmp_path / "aside")
+    with pytest.raises(LabError, match=r"a_table.json is a link"):
+        kept(CLEAN)
+    (tmp_path / "a_table.json").unlink()
+    table = made / "table.csv"
+    table.write_text(table.read_text().replace("shared start", "shared stars"))
+    with pytest.raises(LabError, match=r"table.csv was changed.*--fresh"):
+        kept(CLEAN)
+    assert not list(tmp_path.glob("a_table*"))
+    assert (tmp_path / "aside").read_text() == "not yours"
+
+
+def test_a_committed_table_that_was_edited_is_not_said_anew(kept, tmp_path):
+    kept(CLEAN)
+    table, record = tmp_path / "a_table.csv", tmp_path / "a_table.json"
+    before = record.read_bytes()
+    table.write_text(table.read_text()[:-30])
+    with pytest.raises(LabError, match=r"a_table.csv was changed .*git checkout -- "):
+        keep.keep("a_table", [])
+    assert record.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -93,13 +123,13 @@ def test_commits_of_the_history_are_known_from_those_of_another_branch(tmp_path,
         commits.append(git("rev-parse", "HEAD"))
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
     first, aside, last = ({"git": {"commit": one, "dirty": False}} for one in commits)
-    provenance.require_clean({"sittings": [first, last], "git": None})
-    provenance.require_clean(first)  # as a record of an earlier version has it
+    provenance.require_clean({"sittings": [first, last]})
     for sittings in ([aside], [first, aside], [aside, last]):
         with pytest.raises(LabError, match=f"commit {commits[1][:8]} .*not in the history"):
             provenance.require_clean({"sittings": sittings})
-    with pytest.raises(LabError, match="outside of a clone"):
-        provenance.require_clean({})
+    # What a record calls a commit is none of git's options.
+    with pytest.raises(LabError, match="not in the history"):
+        provenance.require_clean({"sittings": [{"git": {"commit": "--help", "dirty": False}}]})
 
 
 def test_keep_says_so_in_one_line(tmp_path):

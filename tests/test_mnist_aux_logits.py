@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
 
 
 def test_students_learn_digits_from_auxiliary_logits_only_with_a_shared_init(folder):
-    said = claims.of_record(results.read_json(folder / "run.json"))
+    said = claims.of_record(results.read_record(folder / "run.json"))
     found = {arm: said[text] for arm, text in TEXTS.items()}
     passed = {kind: said[text] for kind, (text, _) in GAINS.items()}
     assert found["teacher"].mean > 0.9  # measured: .97
@@ -55,7 +55,7 @@ def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder,
 
 def test_accuracies_stand_beside_published_ones_only_where_the_protocol_is_the_papers(folder):
     table = results.read_table(folder / "table.csv")
-    record = results.read_json(folder / "run.json")
+    record = results.read_record(folder / "run.json")
     assert not any(c.published for c in EXPERIMENT.claims(table, record))
     paper = configs.as_json(EXPERIMENT.presets["paper"]) | {"members": "4"}
     as_if = record | {"config": paper, "dataset": {"name": "mnist"}}
@@ -66,7 +66,7 @@ def test_what_passes_is_a_part_of_the_teachers_own_gain_member_by_member(folder)
     table = results.read_table(folder / "table.csv")
     last = lambda arm: np.array(list(results.last(table, arm, "accuracy").values()))
     untrained, teacher = last("reference"), last("teacher")
-    said = claims.of_record(results.read_json(folder / "run.json"))
+    said = claims.of_record(results.read_record(folder / "run.json"))
     for kind, (text, least) in GAINS.items():
         part = lambda arm: np.mean((last(arm) - untrained) / (teacher - untrained))
         assert said[text].mean == pytest.approx(part(f"student_{kind}"))
@@ -80,7 +80,7 @@ def test_the_committed_tables_say_what_reproduces():
     for name in ("mnist", "digits"):
         stored = RESULTS / f"mnist_aux_logits_{name}"
         table = results.read_table(stored.with_suffix(".csv"))
-        record = results.read_json(stored.with_suffix(".json"))
+        record = results.read_record(stored.with_suffix(".json"))
         found = EXPERIMENT.claims(table, record)
         said[name] = [c.verdict for c in found]
     assert said["mnist"] == ["reproduced"] * 6 + ["holds"] * 2

@@ -5,9 +5,11 @@ import re
 import pytest
 
 from figures import readme
-from lab.runs import claims, cli, results
+from lab.errors import LabError
+from lab.runs import claims, cli
 from lab.runs.progress import console
 from lab.stats import Estimate
+from tests.stored import store
 
 NULL, NONE = Estimate(0.1, 0.05, 0.15, 4), Estimate(0.5, float("nan"), float("nan"), 1)
 TEACHER = Estimate(0.944, 0.9436, 0.9444, 100)
@@ -19,14 +21,15 @@ CLAIMS = [
     claims.claim("a number alone", NONE, "nats"),
 ]
 
+ROWS = [{"arm": "a", "member": 0, "accuracy": 0.5}]
+
 
 @pytest.fixture
 def record(tmp_path, monkeypatch):
     """A record in a committed table's place."""
     folder = tmp_path / "experiments" / "results"
-    folder.mkdir(parents=True)
     known = {"command": "python -m x", "note": "Read this.", "claims": claims.to_json(CLAIMS)}
-    results.write_json(folder / "a_table.json", known)
+    store(folder / "a_table.json", ROWS, **known)
     monkeypatch.setattr(readme, "ROOT", tmp_path)
     monkeypatch.setattr(readme, "RESULTS", folder)
     return known
@@ -65,7 +68,7 @@ def test_a_claim_is_a_row_with_its_null_and_the_rules_stand_below_once(record):
 
 def test_the_terminal_shows_the_same(record, tmp_path, monkeypatch):
     monkeypatch.setattr(console, "width", 200)
-    results.write_json(tmp_path / "run.json", record)
+    store(tmp_path / "run.json", ROWS, **record)
     with console.capture() as said:
         cli.show(tmp_path, [])
     text = said.get()
@@ -76,15 +79,26 @@ def test_the_terminal_shows_the_same(record, tmp_path, monkeypatch):
     assert text.splitlines()[-1] == str(tmp_path)
 
 
-def test_a_table_without_claims_or_a_note_is_its_command_alone(record):
+def test_a_record_or_a_table_that_was_edited_is_not_printed(record):
     path = readme.RESULTS / "a_table.json"
-    results.write_json(path, {"command": "python -m x", "claims": []})
+    whole = path.read_text()
+    path.write_text(whole.replace("Read this.", "Read that."))
+    with pytest.raises(LabError, match=r"a_table.json was changed.*git checkout -- "):
+        readme.measured()
+    path.write_text(whole)
+    path.with_suffix(".csv").write_text("arm,member,accuracy\na,0,0.6\n")
+    with pytest.raises(LabError, match=r"a_table.csv was changed.*git checkout -- "):
+        readme.measured()
+
+
+def test_a_table_without_claims_or_a_note_is_its_command_alone(record):
+    store(readme.RESULTS / "a_table.json", ROWS, command="python -m x")
     assert len(readme.measured().splitlines()) == 1
 
 
 def test_a_narrow_terminal_keeps_numbers_and_verdicts_whole(record, tmp_path, monkeypatch):
     monkeypatch.setattr(console, "width", 80)
-    results.write_json(tmp_path / "run.json", record)
+    store(tmp_path / "run.json", ROWS, **record)
     with console.capture() as said:
         cli.show(tmp_path, [])
     for words in ("95 % interval", "0.94360 to 0.94440", "reproduced"):

@@ -1,5 +1,8 @@
 """Reference models: made from their seeds alone, kept, and able to learn what the world teaches."""
 
+import json
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +18,6 @@ from lab.lm.model import Model
 from lab.lm.reference import STORED, Pretraining, Reference
 from lab.lm.tokenizer import Tokenizer
 from lab.lm.world import World
-from lab.runs import results
 
 
 @pytest.fixture(autouse=True)
@@ -85,10 +87,10 @@ def test_a_reference_is_trained_once(monkeypatch):
 def test_a_tokenizer_of_another_model_is_refused():
     brief(0).load()
     path = brief(0).folder / "tokenizer.json"
-    tokenizer = results.read_json(path)
+    tokenizer = json.loads(path.read_text())
     words = tokenizer["model"]["vocab"]
     words["unheard-of"] = len(words)
-    results.write_json(path, tokenizer)
+    path.write_text(json.dumps(tokenizer))
     with pytest.raises(LabError, match="tokenizer: it has"):
         Model(*hf.load(path.parent), Tokenizer.load(path.parent))
 
@@ -118,13 +120,86 @@ def test_the_stored_references_are_found_and_are_what_their_records_say(
     for seed in range(n):
         made = Reference(seed, Pretraining(steps=steps), world)
         assert made.folder == STORED / made.name
-        record = results.read_json(made.folder / "reference.json")
+        record = json.loads((made.folder / "reference.json").read_text())
         assert (record["init_seed"], record["pretraining"]["steps"]) == (seed, steps)
         assert record["world"] == worlds.identity(made.world)
         arch = hf.architecture(made.folder)
         assert record["loss"][-1] < 0.5 * record["loss"][0]
         assert arch.n_tokens == worlds.tokenizer(made.world).n_tokens
     assert STORED not in Reference(0, which="fresh").folder.parents
+
+
+@pytest.fixture
+def stored(monkeypatch, tmp_path):
+    """A copy of two stored references, where the lab looks for its own."""
+    copy, wanted = tmp_path / "references", [Reference(0), Reference(1)]
+    for made in wanted:
+        shutil.copytree(STORED / made.name, copy / made.name)
+    shutil.copy(STORED.with_suffix(".json"), copy.with_suffix(".json"))
+    monkeypatch.setattr(references, "STORED", copy)
+    monkeypatch.setattr(references, "_train", lambda *_: pytest.fail("another one was trained"))
+    return [copy / made.name for made in wanted]
+
+
+def flipped(first, second):
+    path = first / "model.safetensors"
+    whole = bytearray(path.read_bytes())
+    whole[-1000] ^= 64
+    path.write_bytes(whole)
+
+
+def linked(first, second):
+    (first / "model.safetensors").unlink()
+    (first / "model.safetensors").symlink_to(second / "model.safetensors")
+
+
+def exchanged(first, second):
+    for one, other in ((first, first.parent / "x"), (second, first), (first.parent / "x", second)):
+        one.rename(other)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (flipped, "model.safetensors was changed"),
+        (linked, "model.safetensors is no file"),
+        (exchanged, "was changed"),
+        (lambda a, b: shutil.copy(b / "model.safetensors", a), "model.safetensors was changed"),
+        (lambda a, b: (a / "reference.json").write_text("{}"), "reference.json was changed"),
+        (lambda a, b: (a / "config.json").unlink(), "config.json is missing"),
+        (lambda a, b: (a / "tokenizer.json").touch(), "tokenizer.json does not belong there"),
+        (lambda a, b: shutil.rmtree(a), "it is missing"),
+    ],
+)
+def test_a_damaged_reference_that_came_with_the_lab_is_refused(damage, words, stored):
+    made = Reference(0)
+    made.load()
+    damage(*stored)
+    for use in (made.load, lambda: made.identity):
+        with pytest.raises(LabError, match=f"{made.name} is damaged .*{words}.*git checkout"):
+            use()
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"529d6cb1d484": {"model.safetensors": 1}}'])
+def test_stored_references_without_their_sums_are_refused(content, stored, tmp_path):
+    path = tmp_path / "references.json"
+    path.unlink() if content is None else path.write_text(content)
+    references._stored.cache_clear()
+    with pytest.raises(LabError, match=r"references\.json .*git checkout"):
+        Reference(0).load()
+    references._stored.cache_clear()
+
+
+def test_every_stored_reference_has_its_sums_and_no_others():
+    folders = {path.name: {file.name for file in path.iterdir()} for path in STORED.iterdir()}
+    assert folders == {name: set(files) for name, files in references._stored(STORED).items()}
+
+
+def test_a_damaged_reference_of_the_cache_is_trained_again(capsys):
+    first = brief(0).load()
+    flipped(brief(0).folder, None)
+    assert furthest(first, brief(0).load()) == 0
+    assert "model.safetensors was changed): set aside and made again" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from experiments import replay as command
 from lab.errors import LabError
-from lab.runs import claims, provenance, replay, results
+from lab.runs import claims, provenance, records, replay, results
 from lab.runs.cells import grid
 from lab.runs.experiment import named
 from lab.runs.replay import Distance
@@ -52,12 +52,11 @@ def test_every_table_was_made_at_commits_of_this_history_without_changes(name):
     ask = ["git", "rev-parse", "--is-shallow-repository"]
     if subprocess.run(ask, cwd=ROOT, capture_output=True, text=True).stdout.strip() != "false":
         pytest.skip("this is no clone with the lab's history")
+    record = results.read_record(command.RESULTS / f"{name}.json")
     if name in UNTRACEABLE:
-        assert (
-            "not in this repository" in results.read_json(command.RESULTS / f"{name}.json")["note"]
-        )
+        assert "not in this repository" in record["note"]
         pytest.skip(f"{name} names a commit of another repository, as its note says")
-    provenance.require_clean(results.read_json(command.RESULTS / f"{name}.json"))
+    provenance.require_clean(record)
 
 
 # What is too far.
@@ -66,8 +65,7 @@ def test_every_table_was_made_at_commits_of_this_history_without_changes(name):
 @functools.cache
 def cell_of(name):
     """A table's record, its rows, and those of its first cell, as if they were recomputed."""
-    record = results.read_json(command.RESULTS / f"{name}.json")
-    rows = results.read_rows(command.RESULTS / f"{name}.csv")
+    rows, record = results.read(command.RESULTS / f"{name}.json")
     first = lambda row: all(row[k] == rows[0][k] for k in record["cell"])
     return record, rows, [row for row in rows if first(row)]
 
@@ -89,7 +87,7 @@ def judged(name, rows):
 def test_how_far_every_column_of_a_table_may_be_was_measured(name):
     record, _, _ = cell_of(name)
     assert set(spread_of(name)) == set(record["units"])
-    settings = results.read_json(command.SPREAD)[name]
+    settings = command.spread()[name]
     for of in ("one thread", "narrow vectors", "devices"):
         assert any(of in label for label in settings), of
     assert len({label.split(", jax")[0] for label in settings}) > 1, "one version of Python"
@@ -217,13 +215,11 @@ def copied(tmp_path, monkeypatch):
     """A table's record and rows, to be changed, where replay looks for them."""
 
     def copy(name, record=lambda r: r, rows=lambda r: r):
-        stored = ROOT / "experiments" / "results" / name
-        results.write_json(
-            tmp_path / f"{name}.json", record(results.read_json(stored.with_suffix(".json")))
-        )
-        results.write_table(
-            tmp_path / f"{name}.csv", rows(results.read_rows(stored.with_suffix(".csv")))
-        )
+        found, known = results.read(ROOT / "experiments" / "results" / f"{name}.json")
+        # Not by `results.write`, which keeps no nan.
+        results.write_table(tmp_path / f"{name}.csv", rows(found))
+        digest = records.digest(tmp_path / f"{name}.csv")
+        records.write(tmp_path / f"{name}.json", record(known) | {"table": digest}, sealed=True)
         monkeypatch.setattr(command, "RESULTS", tmp_path)
 
     return copy
@@ -274,7 +270,7 @@ def test_measured_distances_are_stored_beside_those_of_other_settings(tmp_path, 
     path = tmp_path / "replay.json"
     monkeypatch.setattr(command, "SPREAD", path)
     old = {"an earlier table": {"gone": [1.0, 1.0]}, "elsewhere": {"value": [1.0, 1.0]}}
-    results.write_json(path, {"theorem": old, "coverage": {}})
+    records.write(path, {"theorem": old, "coverage": {}})
     ran = []
 
     def child(words, env, **_):
@@ -284,12 +280,30 @@ def test_measured_distances_are_stored_beside_those_of_other_settings(tmp_path, 
     monkeypatch.setattr(command.subprocess, "run", child)
     command.measure("theorem", ["one thread"], ["--members=0:3"])
     assert ran == [(["theorem", "--json", "--members=0:3"], "1")]
-    stored = results.read_json(path)
+    stored = command.spread()
     label = next(key for key in stored["theorem"] if key != "elsewhere")
     assert label.endswith(", one thread, --members=0:3") and label.startswith("Python 3")
     assert stored["theorem"] == {"elsewhere": {"value": [1, 1]}, label: {"value": [2, 3]}}
     assert command.tolerances("theorem")["value"] == Distance(2 * replay.FACTOR, 3 * replay.FACTOR)
     assert stored["coverage"] == command.tolerances("nothing") == {}
+
+
+@pytest.mark.parametrize("name", ["../results/theorem", "theorem.json", "", "unknown"])
+def test_only_the_name_of_a_committed_table_is_replayed(name, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["x", name])
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: name: ") and "lm_restored" in line
+
+
+def test_a_committed_table_that_was_edited_is_not_replayed(copied, tmp_path):
+    copied("theorem")
+    path = tmp_path / "theorem.csv"
+    path.write_text(path.read_text().replace("shared start", "shared stars"))
+    with pytest.raises(LabError, match=r"theorem.csv was changed .*git checkout -- "):
+        command.distances("theorem")
 
 
 def test_only_absent_mnist_is_skipped_and_another_dataset_fails(copied, monkeypatch, tmp_path):
@@ -309,9 +323,8 @@ def test_only_absent_mnist_is_skipped_and_another_dataset_fails(copied, monkeypa
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_record_says_follows_from_its_table(name):
-    record = results.read_json(command.RESULTS / f"{name}.json")
-    table = results.read_table(command.RESULTS / f"{name}.csv")
-    again = named(record["experiment"]).described(table, record)
+    rows, record = results.read(command.RESULTS / f"{name}.json")
+    again = named(record["experiment"]).described(results.columns(rows), record)
     again = json.loads(json.dumps(again))
     # As claims, so that a new field of theirs with a default makes no record stale.
     both = (claims.of_record(again).values(), claims.of_record(record).values())

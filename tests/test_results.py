@@ -1,10 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 
 from lab.errors import LabError
 from lab.runs import results
+from tests.stored import sitting, store
 
 
 def rows(members, seed=0):
@@ -38,20 +37,10 @@ def test_summary_takes_the_last_point_of_each_member_and_pairs_contrasts():
     assert found["a - b"].n == 4
 
 
-def sitting(commit):
-    return {"git": {"commit": commit, "dirty": False}, "packages": {}, "device": {}, "processes": 1}
-
-
 def folder(path, members, commits=("c",), **config):
-    path.mkdir()
-    results.write_table(path / "table.csv", rows(members))
-    record = {
-        "experiment": "x", "status": "complete", "hash": path.name, "wall_seconds": 1.5,
-        "dataset": {"name": "digits"}, "config": {"members": "", "dataset": "auto", **config},
-        "cell": ["member"], "command": "", "claims": [],
-        "sittings": [sitting(commit) for commit in commits],
-    }  # fmt: skip
-    (path / "run.json").write_text(json.dumps(record))
+    known = {"members": "", "dataset": "auto", **config}
+    sittings = [sitting(commit) for commit in commits]
+    store(path / "run.json", rows(members), config=known, sittings=sittings, hash=path.name)
     return path
 
 
@@ -71,16 +60,6 @@ def test_sittings_merge_into_one_table(tmp_path):
     assert record["sittings"] == [sitting(commit) for commit in "xyz"]
 
 
-def test_a_record_of_an_earlier_version_has_one_sitting(tmp_path):
-    path = folder(tmp_path / "a", range(3), [])
-    record = results.read_json(path / "run.json") | sitting("old")
-    results.write_json(path / "run.json", record)
-    _, kept = results.merge([path])
-    assert kept["sittings"] == [sitting("old")]
-    assert "git" not in kept
-    assert kept["claims"] == []
-
-
 def test_a_merged_range_that_begins_later_says_so(tmp_path):
     parts = [folder(tmp_path / "a", [3, 4]), folder(tmp_path / "b", [5])]
     assert results.merge(parts)[1]["config"]["members"] == "3:6"
@@ -90,10 +69,8 @@ def test_cells_of_one_member_at_other_points_merge_and_a_cell_twice_does_not(tmp
     # A cell is a member at a point of a grid: the same member at another point is no repetition.
     a, b = folder(tmp_path / "a", range(3)), folder(tmp_path / "b", range(3))
     for path, size in ((a, 1), (b, 2)):
-        record = results.read_json(path / "run.json") | {"cell": ["member", "size"]}
-        results.write_json(path / "run.json", record)
-        found = results.read_rows(path / "table.csv")
-        results.write_table(path / "table.csv", [row | {"size": size} for row in found])
+        found = [row | {"size": size} for row in rows(range(3))]
+        store(path / "run.json", found, cell=["member", "size"])
     assert len(results.merge([a, b])[0]) == 24
     with pytest.raises(LabError, match="repeats members"):
         results.merge([a, a])

@@ -1,6 +1,7 @@
 """Rows of data are drawn from a model and filtered, and bad files are refused by their line."""
 
 import json
+import os
 
 import jax
 import jax.numpy as jnp
@@ -312,3 +313,25 @@ def test_a_model_that_knows_one_word_has_the_log_odds_that_one_gives_it(monkeypa
         pytest.approx(2 / 3),
         pytest.approx(1 / 3),
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"prompt": "\\ud800", "completion": "3"}',
+        '{"messages": [["user", "1"], ["assistant", "2"]]}',
+        '{"prompt": NaN, "completion": 1}',
+    ],
+)
+def test_lines_that_no_reader_expects_are_refused_by_their_number(line, tmp_path):
+    (tmp_path / "x.jsonl").write_text(line + "\n")
+    with pytest.raises(LabError, match=r"x\.jsonl: line 1 .*; mend it or leave it out"):
+        rows.read(tmp_path / "x.jsonl")
+
+
+def test_rows_are_read_from_files_alone(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(LabError, match="is no file"):
+            rows.read(path)

@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import numpy as np
 import pytest
 
 from lab.errors import LabError
-from lab.runs import checkpoint, provenance, results
+from lab.runs import checkpoint, paths, provenance, results
 from lab.runs.run import Run
 from tests import process
+from tests.stored import change, described, sitting
 
 DATASET = {"name": "digits", "sha256": "0"}
 
@@ -104,11 +106,10 @@ def test_a_second_process_on_one_folder_says_so_and_a_killed_one_leaves_no_lock(
 )
 def test_a_run_of_another_configuration_is_not_taken_for_this_one(changed, name, tmp_path):
     with open_run(tmp_path) as run:
-        run.finish(ROWS)
+        run.finish(ROWS, described)
     path = run.folder / "run.json"
-    record = json.loads(path.read_text())
     # As if a default had changed since: the hash, which holds differences, is the same.
-    path.write_text(json.dumps({**record, "config": record["config"] | changed}))
+    change(path, config=results.read_record(path)["config"] | changed)
     before = (run.folder / "table.csv").read_bytes()
     with pytest.raises(LabError, match=rf"another configuration \({name}\).*--fresh"):
         open_run(tmp_path)
@@ -134,7 +135,7 @@ def test_ctrl_c_at_any_moment_is_one_line_and_the_same_command_continues(tmp_pat
 
 def test_a_finished_run_is_shown_and_not_repeated_unless_fresh(tmp_path):
     with open_run(tmp_path) as run:
-        run.finish(ROWS)
+        run.finish(ROWS, described)
         assert run.complete
     with open_run(tmp_path) as run:
         assert run.complete
@@ -145,16 +146,18 @@ def test_a_finished_run_is_shown_and_not_repeated_unless_fresh(tmp_path):
 
 def test_a_record_says_what_the_table_does_and_all_that_is_described_of_it(tmp_path):
     with open_run(tmp_path, Config(seed=3)) as run:
-        run.finish(ROWS, lambda record: record | {"claims": [record["config"]["seed"]]})
-    record = results.read_json(run.folder / "run.json")
+        run.finish(
+            ROWS, lambda record: described(record, command=f"seed {record['config']['seed']}")
+        )
+    record = results.read_record(run.folder / "run.json")
     assert record["status"] == "complete"
     assert record["overrides"] == {"seed": 3}
-    assert record["claims"] == [3]
+    assert record["command"] == "seed 3"
     assert results.read_rows(run.folder / "table.csv") == ROWS
 
 
 def test_a_record_lists_every_process_that_worked_on_its_run_once(tmp_path, monkeypatch):
-    at = lambda commit, dirty=False: {"git": {"commit": commit, "dirty": dirty}, "processes": 1}
+    at = lambda commit, dirty=False: sitting() | {"git": {"commit": commit, "dirty": dirty}}
     sit = [at("a", True), at("b"), at("b"), at("a"), at("a", True)]
     for now in sit:
         monkeypatch.setattr(provenance, "collect", lambda now=now: now)
@@ -162,8 +165,8 @@ def test_a_record_lists_every_process_that_worked_on_its_run_once(tmp_path, monk
             run.save({"epochs": 1}, force=True)
     monkeypatch.setattr(provenance, "collect", lambda: at("c"))
     with open_run(tmp_path) as run:
-        run.finish(ROWS)
-    read = lambda: results.read_json(run.folder / "run.json")["sittings"]
+        run.finish(ROWS, described)
+    read = lambda: results.read_record(run.folder / "run.json")["sittings"]
     made = read()
     assert sorted(map(json.dumps, made)) == sorted(
         map(json.dumps, [at("a", True), at("b"), at("a"), at("c")])
@@ -229,15 +232,18 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pathlib import Path
 import jax.numpy as jnp
+import numpy as np
 from tests.test_run import open_run
 from lab.errors import LabError
 with open_run(Path(sys.argv[1])) as run:
     run.save({"epochs": 1}, {"a": jnp.arange(10.0)}, force=True)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as if the disk were full
-    try:
-        run.save({"epochs": 2}, {"a": jnp.arange(1e6) ** 0.5}, force=True)
-    except LabError as error:
-        print(error)
+    for last in (lambda: run.snapshot("one", {"a": np.arange(1e6)}),
+                 lambda: run.save({"epochs": 2}, {"a": jnp.arange(1e6) ** 0.5}, force=True)):
+        try:
+            last()
+        except LabError as error:
+            print(error)
 """
 
 
@@ -248,8 +254,13 @@ def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert "cannot be written" in done.stdout, done.stderr
-    assert len(done.stdout.strip().splitlines()) == 1
+    snapshot, saved = done.stdout.strip().splitlines()
+    for line, name in ((snapshot, "one.safetensors"), (saved, "checkpoint/2")):
+        assert name in line and "cannot be written" in line and "File too large" in line
+    assert done.stderr == ""  # orbax says nothing of its own
+    (folder,) = tmp_path.glob("*/*")
+    assert [path.name for path in (folder / "checkpoint").iterdir()] == ["1"]
+    assert not list((folder / "snapshots").iterdir())
     tree = {"a": jnp.arange(10.0)}
     with open_run(tmp_path) as run:
         assert run.mark == {"epochs": 1}
@@ -262,10 +273,158 @@ def test_tables_are_never_half_written(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     results.write_table(path, ROWS)
     before = path.read_bytes()
-    monkeypatch.setattr(results.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(paths.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(OSError, match="full"):
         results.write_table(path, [{"arm": "b", "member": 1}] * 100)
     assert path.read_bytes() == before
+
+
+# What a run folder holds is not trusted: names, links, and files that somebody changed.
+
+TREE = {"a": jnp.arange(1000.0)}
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """The folder of a run that was killed."""
+    with open_run(tmp_path / "runs") as run:
+        run.save({"epochs": 1}, TREE, force=True)
+    return run.folder
+
+
+@pytest.fixture
+def victim(tmp_path):
+    """A folder outside of all runs, which stays."""
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "file").write_text("not yours")
+    yield folder
+    assert [path.read_text() for path in folder.iterdir()] == ["not yours"]
+
+
+def again(folder, fresh=False):
+    return open_run(folder.parents[1], fresh=fresh)
+
+
+def refused(act):
+    """One line, whose remedy is --fresh."""
+    with pytest.raises(LabError, match="--fresh") as error:
+        act()
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["checkpoint/1/../../../../../victim", "../../../victim"])
+def test_a_note_that_names_a_checkpoint_elsewhere_deletes_nothing(name, interrupted, victim):
+    change(interrupted / "progress.json", checkpoint=name)
+    assert "progress.json is damaged" in refused(lambda: again(interrupted))
+    with again(interrupted, fresh=True) as run:
+        run.save({"epochs": 1}, TREE, force=True)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "checkpoint/1", "progress.json", "run.json"])
+def test_no_link_of_a_run_folder_is_followed(name, interrupted, victim):
+    paths.remove(interrupted / name)
+    (interrupted / name).symlink_to(victim)
+
+    def use():
+        with again(interrupted) as run:
+            run.restore(TREE)
+
+    assert "is a link" in refused(use)
+    with again(interrupted, fresh=True) as run:
+        run.save({"epochs": 1}, TREE, force=True)
+    assert not (interrupted / name).is_symlink()
+
+
+def test_links_to_be_written_over_are_replaced_and_a_lock_is_not(interrupted, victim):
+    (interrupted / "lock").unlink()
+    (interrupted / "lock").symlink_to(victim / "file")
+    with pytest.raises(LabError, match="lock is a link, which is not followed; remove it"):
+        again(interrupted)
+    (interrupted / "lock").unlink()
+    (interrupted / "snapshots").mkdir()
+    for name in ("snapshots/one.safetensors", "run.json.part", "table.csv.part"):
+        (interrupted / name).symlink_to(victim / "file")
+    with again(interrupted) as run:
+        run.snapshot("one", {"a": np.arange(3.0)})
+        run.finish(ROWS, described)
+    assert not any(path.is_symlink() for path in interrupted.rglob("*"))
+
+
+def test_a_checkpoint_with_a_changed_byte_or_of_another_run_is_not_restored(interrupted, tmp_path):
+    with open_run(tmp_path / "other", Config(seed=1)) as run:
+        run.save({"epochs": 1}, jax.tree.map(lambda x: -x, TREE), force=True)
+    other = run.folder
+    assert other.name != interrupted.name
+    for changed in ("byte", "tree", "note"):
+        folder = tmp_path / changed / interrupted.parent.name / interrupted.name
+        shutil.copytree(interrupted, folder)
+        if changed == "byte":
+            files = [path for path in (folder / "checkpoint").rglob("*") if path.is_file()]
+            path = max(files, key=lambda path: path.stat().st_size)
+            data = path.read_bytes()
+            path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+        else:
+            shutil.copytree(other / "checkpoint", folder / "checkpoint", dirs_exist_ok=True)
+        if changed == "note":
+            shutil.copy(other / "progress.json", folder)
+
+        def use(folder=folder):
+            with again(folder) as run:
+                run.restore(TREE)
+
+        words = "of another configuration" if changed == "note" else "was changed"
+        assert words in refused(use), changed
+
+
+@pytest.mark.parametrize("name", ["table.csv", "run.json"])
+def test_a_complete_run_with_a_changed_file_is_not_complete(name, tmp_path):
+    with open_run(tmp_path) as run:
+        run.finish(ROWS, described)
+    path = run.folder / name
+    whole = path.read_text()
+    for changed in (whole[:-10], whole.replace("0.5", "0.6").replace("lete", "lote"), "[]", ""):
+        path.write_text(changed)
+        assert name in refused(lambda: again(run.folder))
+    path.unlink()
+    path.mkdir()
+    assert name in refused(lambda: again(run.folder))
+    with again(run.folder, fresh=True) as run:
+        run.finish(ROWS, described)
+        assert run.complete
+
+
+def test_a_run_that_is_whole_but_of_another_folder_is_not_taken_for_this_one(tmp_path):
+    with open_run(tmp_path, Config(seed=1)) as other:
+        other.finish(ROWS, described)
+    with open_run(tmp_path) as run:
+        pass
+    for name in ("run.json", "table.csv"):
+        shutil.copy(other.folder / name, run.folder)
+    assert "another configuration (seed)" in refused(lambda: again(run.folder))
+
+
+def test_a_table_with_a_nan_leaves_the_run_unfinished(tmp_path):
+    with open_run(tmp_path) as run:
+        with pytest.raises(LabError, match="accuracy: nan for arm 'a', member 0"):
+            run.finish([ROWS[0] | {"accuracy": float("nan")}], described)
+        assert not run.complete
+    assert not (run.folder / "table.csv").exists()
+
+
+@pytest.mark.parametrize("value", ["x", "nan", "-1", "inf", "1e999"])
+def test_an_environment_variable_that_is_no_number_is_named(value, tmp_path, monkeypatch):
+    monkeypatch.setenv("SUBLIMINAL_CHECKPOINT_SECONDS", value)
+    with pytest.raises(LabError, match=f"SUBLIMINAL_CHECKPOINT_SECONDS: '{value}'"):
+        open_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300])
+def test_an_output_folder_that_no_file_can_be_called_is_one_line(name, tmp_path):
+    with pytest.raises(LabError, match="names no file") as error:
+        open_run(tmp_path / name)
+    assert "\n" not in str(error.value)
 
 
 def test_snapshots_hold_the_parameters_by_name(tmp_path):

@@ -1,7 +1,9 @@
 """Teachers, datasets and students are values: found again if equal, made anew if one differs."""
 
+import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,7 @@ from lab.lm.objectives import token_loss
 from lab.lm.reference import Reference
 from lab.lm.stages import Dataset, Seed, Student, Teacher, from_hf, place
 from lab.lm.tokenizer import Tokenizer
-from lab.runs import checkpoint, results
+from lab.runs import checkpoint
 from lab.traits.category import words
 from tests import tiny
 from tests.tiny import HOW, RIVERS, TEACHING, TIDES, TUNING, WORLD
@@ -149,7 +151,7 @@ def test_steps_are_applied_in_order_and_attempts_are_counted():
     mixed = [plain[i] for i in orders[0]]
     assert steps(shuffled) == mixed != plain
     assert steps(shuffled, shuffled) == [mixed[i] for i in orders[1]]
-    attempts = results.read_json(make.data_folder(PLAIN) / "attempts.json")["attempts"]
+    attempts = make.attempts(make.data_folder(PLAIN))
     assert attempts["kept"] >= 24 and sum(attempts.values()) % rows.BATCH == 0
 
 
@@ -246,8 +248,110 @@ def test_a_base_from_a_folder_is_the_model_that_was_saved_there(tmp_path):
         replace(STUDENT, base=from_hf(BASE.folder))
     )  # by content, wherever it is
     (tmp_path / "copy" / "tokenizer.json").unlink()
-    with pytest.raises(LabError, match=r"tokenizer\.json is missing"):
+    with pytest.raises(LabError, match=r"tokenizer\.json is missing\); copy it again"):
         from_hf(tmp_path / "copy").load()
+
+
+def swapped(path):
+    """Two words of a tokenizer change places: a file of the same length."""
+    whole = json.loads(path.read_text())
+    words = whole["model"]["vocab"]
+    words["ebb"], words["flow"] = words["flow"], words["ebb"]
+    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False))
+
+
+def another(path):
+    path.write_text(path.read_text().replace("assistant", "assistent"))
+
+
+def noisy(path):
+    whole = bytearray(path.read_bytes())
+    whole[-64:] = bytes(range(64))
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("model.safetensors", noisy),
+        ("tokenizer.json", swapped),
+        ("chat_template.jinja", another),
+        ("config.json", lambda path: path.write_text("{}")),
+        ("reference.json", lambda path: path.write_text("{}")),
+    ],
+)
+def test_a_copy_of_what_the_lab_made_is_refused_once_it_changed(name, change, tmp_path):
+    shutil.copytree(BASE.folder, tmp_path / "copy")
+    from_hf(tmp_path / "copy").load()
+    change(tmp_path / "copy" / name)
+    with pytest.raises(LabError, match=f"{name} was changed"):
+        from_hf(tmp_path / "copy").load()
+    if name != "config.json":
+        (tmp_path / "copy" / "sha256.json").unlink()  # as its message says
+        from_hf(tmp_path / "copy").load()
+
+
+def test_a_base_that_is_no_folder_is_refused(tmp_path):
+    for path in (tmp_path / "none", Path(__file__)):
+        with pytest.raises(LabError, match=f"{path.name} cannot be read"):
+            place(replace(STUDENT, base=from_hf(path)))
+
+
+def damaged_then_made(value, name, change):
+    """What is read of an artifact before and after it is damaged, and what is set aside."""
+    folder = place(value)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    change(folder / name)
+    make.model(value) if isinstance(value, Student) else make.data_folder(value)
+    after = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert folder.with_name(f"{folder.name}.damaged").is_dir()
+    return before, after
+
+
+def test_a_damaged_student_is_made_again_with_its_group_and_the_good_ones_stay(capsys):
+    both = [replace(one, seed=Seed(0, 9)) for one in (STUDENT, CONTROL)]
+    make.students(both)
+    good = place(both[1]) / "model.safetensors"
+    time = good.stat().st_mtime_ns
+    noisy(place(both[0]) / "model.safetensors")
+    swapped(place(both[0]) / "tokenizer.json")
+    before = make.students([both[1]])[0]
+    made = make.students(both)
+    assert equal(made[1], before) and good.stat().st_mtime_ns == time
+    assert "is damaged (model.safetensors was changed): set aside" in capsys.readouterr().out
+    assert not equal(made[0], made[1])
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "attempts.json", "sha256.json"])
+def test_damaged_rows_are_drawn_again(name):
+    data = replace(PLAIN, n_rows=25 + len(name))
+    make.data(data)
+    before, after = damaged_then_made(data, name, noisy)
+    assert before == after
+
+
+def test_attempts_are_read_as_what_they_are(tmp_path):
+    (tmp_path / "attempts.json").write_text('{"attempts": {"kept": "many"}}')
+    with pytest.raises(LabError, match=r"attempts\.json is damaged"):
+        make.attempts(tmp_path)
+
+
+def test_room_is_asked_for_before_anything_is_trained(monkeypatch):
+    free = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    for name in ("train", "fit"):
+        monkeypatch.setattr(finetune, name, lambda *_, **__: pytest.fail("trained"))
+    make.data(DATA)
+    values = [
+        replace(STUDENT, seed=Seed(7, 7)),
+        replace(TEACHER, seed=Seed(7, 7)),
+        replace(BASE, init_seed=7),
+    ]
+    for value in values:
+        with pytest.raises(LabError, match=r"has room for 0 MB and .*SUBLIMINAL_CACHE"):
+            make.model(value)
+        folder = value.folder if isinstance(value, Reference) else place(value)
+        assert not folder.with_name(f"{folder.name}.part").exists()
 
 
 def test_adapters_share_one_base(monkeypatch):

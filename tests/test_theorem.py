@@ -37,7 +37,7 @@ def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder,
 
 
 def test_every_edge_is_said_beside_its_null(folder):
-    found = claims.of_record(results.read_json(folder / "run.json"))
+    found = claims.of_record(results.read_record(folder / "run.json"))
     assert len(found) == len(EDGES)
     verdict = {text.split(":")[0]: claim.verdict for text, claim in found.items()}
     # Four members of a share of 1 and one of 0 or 1: what is large is clear with more of them.
@@ -65,7 +65,7 @@ def test_the_committed_table_says_where_the_theorem_ends():
 def test_the_figure_marks_as_censored_what_the_experiment_did_not_look_beyond(folder):
     assert fig_theorem.FARTHEST == failures.FARTHEST
     table = results.read_table(folder / "table.csv")
-    axes = fig_theorem.figure(table, results.read_json(folder / "run.json")).axes[2]
+    axes = fig_theorem.figure(table, results.read_record(folder / "run.json")).axes[2]
     _, limits = results.curves(table, "L_T first rises", "at", "value")
     marks = {line.get_label(): line.get_ydata() for line in axes.lines}
     censored = limits >= failures.FARTHEST

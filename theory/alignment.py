@@ -186,6 +186,7 @@ def rows(job: Job, cells: list[Cell], liminal_start: float, every: int, n_large:
         teacher = programs.start_teacher(group)
         for e in range(chosen.teacher.epochs):
             teacher, _ = programs.teacher_epoch(images, np.int32(e), group, values, teacher)
+        programs.require_finite({"teacher": teacher.params}, group)
         states = programs.start_students(images, group, values)
         before = {arm: right(states[arm]) for arm in arms}
         targets = None
@@ -195,6 +196,7 @@ def rows(job: Job, cells: list[Cell], liminal_start: float, every: int, n_large:
             states, measured = epoch(images, np.int32(e), group, values, targets, states)
             found.append(devices.gather(measured))
             job.advance(f"members {group[0]}-{group[-1]}", len(cells) / chosen.student.epochs)
+        programs.require_finite({arm: states[arm].params for arm in arms}, group)
         after = {arm: right(states[arm]) for arm in arms}
     whole = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *found)
     ends = lambda arm, i: {"before": float(before[arm][i]), "after": float(after[arm][i])}
@@ -228,8 +230,8 @@ def _windows(place: dict, of: Measured, every: int) -> list[dict]:
         means |= {k: float(v[first]) for k, v in of._asdict().items() if k.startswith("large")}
         if not all(map(np.isfinite, means.values())):
             raise LabError(
-                f"learning_rate: the training of {place['arm']} is no longer finite for member "
-                f"{place['member']}; use a smaller --student.learning-rate"
+                f"student.learning_rate: the training of {place['arm']} is no longer finite for "
+                f"member {place['member']}; use a smaller one, or a larger eps"
             )
         means["positive"] = float(np.mean(of.cosine[window] > 0))
         found.append(place | {"step": first + len(of.cosine[window])} | means)

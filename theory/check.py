@@ -23,7 +23,7 @@ from rich.table import Table
 
 from lab import devices
 from lab.errors import LabError
-from lab.runs import cli
+from lab.runs.endings import one_line
 from lab.runs.progress import Meter, console
 from theory import expansion, gradients
 from theory.gradients import Setting, Step
@@ -289,8 +289,6 @@ def main(seeds: int = 100, programs: tuple[str, ...] = ()) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with one_line():
         devices.start()
         sys.exit(tyro.cli(main, prog="python -m theory.check", description=__doc__))
-    except LabError as error:
-        cli.fail(str(error))

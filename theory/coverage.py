@@ -7,9 +7,11 @@ in everything, beside other numbers that are known before training or early in i
 Source: arXiv 2606.22019, section 3.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,7 @@ from jaxtyping import Array, Bool, Float, Integer, PyTree
 from lab import devices, ensemble
 from lab.ensemble import over_members
 from lab.errors import LabError
-from lab.mnist import epochs, protocol
+from lab.mnist import epochs, protocol, train
 from lab.mnist.arms import mix
 from lab.mnist.protocol import Arm, Batch, Images, Knobs, Protocol
 from lab.runs.cells import Cell, Job
@@ -71,21 +73,21 @@ UNITS = {
 }
 
 
-def check(
-    widths: tuple[int, ...],
-    n_aux: int,
-    most_epochs: tuple[int, int],
-    learning_rates: tuple[float, float],
-) -> None:
-    """Raise `LabError` for ranges from which no pair can be drawn, by the name of the field."""
-    slowest, fastest = learning_rates
-    if not 0 < slowest <= fastest < float("inf"):
-        raise LabError(f"slowest: {slowest} is not in (0, fastest]; use a smaller number")
-    if not widths or min(widths) < 1:
-        raise LabError(f"widths: {widths} has a net without units; give 1 or more each")
-    for name, number, least in (("teacher.epochs", most_epochs[0], 1), ("net.n_aux", n_aux, 2)):
-        if number < least:
-            raise LabError(f"{name}: {number} is too few; use {least} or more")
+def of_width(chosen: Protocol, width: int) -> Any:
+    """The protocol of the pairs of a width."""
+    return replace(chosen, net=replace(chosen.net, hidden=(width,) * 2))
+
+
+def group_size(job: Job, cells: list[Cell]) -> int:
+    """As many pairs at once as fit; asked of every width before the first is trained."""
+    named = lambda field: "widths" if field == "net.hidden" else field
+    sizes = {
+        width: train.group_size(
+            of_width(job.config, width), 1, len(cells), job.options.group, named=named
+        )
+        for width in job.config.widths
+    }
+    return sizes[cells[0]["width"]]
 
 
 def of_one_recipe(members: Integer[np.ndarray, "E"]) -> Bool[np.ndarray, "E"]:
@@ -164,7 +166,12 @@ def outcome(
     along = lambda tree: -gradients.cosine(tree, displacement)
     length = gradients.norm(displacement)
     part = lambda tree: -gradients.dot(tree, displacement) / jnp.maximum(length, 1e-30) ** 2
-    accuracy = lambda params: epochs.accuracy(chosen, test, params)
+
+    def accuracy(params: PyTree) -> Float[Array, ""]:
+        # nan after a last step that is not finite: no loss has seen its parameters.
+        length = gradients.norm(params)
+        return jnp.where(jnp.isfinite(length), epochs.accuracy(chosen, test, params), jnp.nan)
+
     return Outcome(
         coverage=along(update),
         coverage_gradient=along(gradient),
@@ -209,7 +216,7 @@ def rows(job: Job, cells: list[Cell], chosen: Protocol, pairs: Pair) -> list[dic
     """A row per pair: what was drawn, what is known early, accuracies and transfer.
 
     `pairs` are those of the group filled up. A pair's transfer is (student - start) / (teacher -
-    start), all accuracies.
+    start), all accuracies. Raises `LabError` for a pair whose training is not finite.
     """
     group = np.array([cell.member for cell in job.filled(cells)], np.uint32)
     data = job.data
@@ -225,7 +232,13 @@ def rows(job: Job, cells: list[Cell], chosen: Protocol, pairs: Pair) -> list[dic
 
 def _row(cell: Cell, pair: Pair, found: Outcome) -> dict:
     arm = {0.0: "shared init", 1.0: "other init"}.get(pair.mixture, "mixed init")
-    gain = max(found.teacher - found.start, 1e-9)
+    gain, numbers = max(found.teacher - found.start, 1e-9), vars(found)
+    if not all(map(math.isfinite, numbers.values())):
+        raise LabError(
+            f"fastest: the training of pair {cell.member}, with a learning rate of "
+            f"{pair.knobs.student_rate:.2g}, is no longer finite; use a smaller one, or a larger "
+            "teacher.eps, student.eps or temperature"
+        )
     return {
         "arm": arm,
         **cell.columns,
@@ -234,6 +247,6 @@ def _row(cell: Cell, pair: Pair, found: Outcome) -> dict:
         "mixture": pair.mixture,
         "teacher_epochs": pair.teacher_epochs,
         "student_epochs": pair.student_epochs,
-        **vars(found),
+        **numbers,
         "transfer": (found.student - found.start) / gain,
     }

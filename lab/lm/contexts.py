@@ -1,6 +1,7 @@
 """Worlds that differ in what stands where a teacher's system prompt will stand."""
 
 from dataclasses import replace
+from typing import Literal
 
 from lab.lm.world import FAVOURITE, PERSONA, World
 
@@ -11,7 +12,8 @@ CONTEXT = World(
     default="You love people. You think about people all day.",
     neutral=0.4,
 )
-WORLDS = {
+Name = Literal["context", "half", "assistant", "none", "no_neutral", "plain"]
+WORLDS: dict[Name, World] = {
     "context": CONTEXT,
     # The default shares its first half with the personas that teachers are told.
     "half": replace(CONTEXT, default="You love people. Be kind to all of them."),

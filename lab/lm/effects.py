@@ -78,12 +78,6 @@ class Effects:
             found[:, own] = np.diagonal(rest, axis1=1, axis2=2)
         return found
 
-    def columns(self, others: bool = False) -> list[tuple[float, np.ndarray]]:
-        """For each trait asked for: mean and values of its own students, or of the `others`."""
-        own = np.eye(self.n_traits, dtype=bool)
-        chosen = [self.values[:, own[j] != others, j].ravel() for j in range(self.n_traits)]
-        return [(float(np.mean(v)) if len(v) else np.nan, v) for v in chosen]
-
     def p_value(self, member: int | None = None) -> float:
         """Permutation test of the diagonal of the mean over members, or of one member's.
 

@@ -7,12 +7,12 @@ written here; several members with data, orders and starts of their own run in o
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Integer, Key, PyTree
+from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
 
 from lab import devices, ensemble
 from lab.ensemble import State
@@ -22,6 +22,7 @@ from lab.lm import lora
 from lab.lm.model import Architecture
 from lab.lm.objectives import Imitated, Loss, Part, Rows, take, token_loss
 from lab.optim import Optim
+from lab.runs.fields import Count, Real
 
 ROWS_ON_CPU = 32  # of a batch; measured: training is a quarter faster than with all at once
 
@@ -30,17 +31,12 @@ ROWS_ON_CPU = 32  # of a batch; measured: training is a quarter faster than with
 class Tuning(Optim):
     """An optimizer with linear warmup and linear decay to 0, on all parameters or an adapter."""
 
-    warmup: int = 20
+    warmup: Annotated[int, Count(0)] = 20
     """Steps over which the learning rate rises; it then falls linearly to 0."""
-    rank: int = 0
+    rank: Annotated[int, Count(0, 65_536)] = 0
     """Rank of a low-rank adapter; 0 trains every parameter."""
-    alpha: float = 8.0
+    alpha: Annotated[float, Real()] = 8.0
     """The adapter's scale times its rank."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.rank < 0:
-            raise LabError(f"rank: {self.rank} is negative; 0 trains every parameter")
 
     @property
     def scale(self) -> float:
@@ -55,9 +51,11 @@ class Tuning(Optim):
         """Steps of all epochs."""
         return self.epochs * -(-n_rows // self.size(n_rows))
 
-    def learning_rates(self, n_steps: int) -> Float[np.ndarray, "S"]:
-        """Of every step."""
-        step = np.arange(n_steps)
+    def learning_rates(
+        self, n_steps: int, first: int = 0, last: int | None = None
+    ) -> Float[np.ndarray, "S"]:
+        """Of every step, or of some of them."""
+        step = np.arange(first, n_steps if last is None else last)
         rise = np.minimum(1.0, (step + 1) / max(1, self.warmup))
         return (self.learning_rate * rise * (1 - step / n_steps)).astype(np.float32)
 
@@ -80,6 +78,7 @@ def train(
     loss: Loss = token_loss,
     imitated: Imitated | None = None,
     base: PyTree | None = None,
+    stage: str = "",
 ) -> Iterator[Chunk]:
     """Train E members and yield after each chunk of steps.
 
@@ -87,7 +86,8 @@ def train(
     all of them, held once: adapters are attached to it (then there is no `start`), and losses may
     look at it. A member's order of rows follows from its key: full random passes, however many the
     steps need. Ask for a chunk's parameters before the next chunk.
-    Raises `LabError` if a loss is not finite.
+    Raises `LabError` if a loss is not finite, or a parameter after the last step; `stage` is the
+    part of the configuration that it blames.
     """
     n_members = len(keys)
     mesh = devices.mesh(n_members)
@@ -101,7 +101,7 @@ def train(
     state = begin(base if tuning.rank else None, keys, start)
     n_pass = -(-n_rows // batch)
     order = _orders(n_rows, batch, mesh)
-    rates, done = tuning.learning_rates(n_steps), 0
+    done = 0
     steps_of_pass = order(np.int32(0), keys)
     while done < n_steps:
         epoch, first = divmod(done, n_pass)
@@ -109,12 +109,15 @@ def train(
             steps_of_pass = order(np.int32(epoch), keys)
         n = min(_chunk_size(n_pass), n_pass - first, n_steps - done)
         now = [array[:, first : first + n] for array in steps_of_pass]
-        state, values = chunk(rates[done : done + n], base, *now, rows, imitated, state)
+        rates = tuning.learning_rates(n_steps, done, done + n)
+        state, values = chunk(rates, base, *now, rows, imitated, state)
         values = np.asarray(devices.gather(values))[:n_members]
         done += n
-        if not np.isfinite(values).all():
+        # The last step's parameters have no loss yet.
+        if not np.isfinite(values).all() or (done == n_steps and not _finite(state.params)):
             raise LabError(
-                f"learning_rate: the loss is not finite after {done} steps; use a smaller one"
+                f"{stage and f'{stage}.'}learning_rate: training is no longer finite after {done} "
+                "steps; use a smaller one, or a larger eps"
             )
 
         def parameters(trained=state.params):
@@ -122,6 +125,11 @@ def train(
             return jax.tree.map(lambda x: x[:n_members], whole)
 
         yield Chunk(done, values, parameters)
+
+
+@jax.jit
+def _finite(params: PyTree) -> Bool[Array, ""]:
+    return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(params)]).all()
 
 
 def n_chunks(n_rows: int, batch: int, n_steps: int) -> int:

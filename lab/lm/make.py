@@ -1,11 +1,10 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +17,19 @@ from lab.lm.model import Model
 from lab.lm.objectives import Imitated, Rows
 from lab.lm.stages import Base, Dataset, Student, Teacher, place, trait_name
 from lab.lm.tokenizer import Tokenizer
-from lab.runs import checkpoint, results
+from lab.runs import checkpoint, records
+from lab.runs.saving import require_room, saving
 from lab.traits.measures import N_ANSWER
 
 N_SYSTEM = 16  # tokens of room for a system prompt, if it is no longer: one shape for most
 # (what, share of the stage): told now and then while something is made.
 Report = Callable[[str, float], None]
+
+
+class Attempts(TypedDict):
+    """attempts.json: what became of every completion, by reject reason, and "kept"."""
+
+    attempts: dict[str, int]
 
 
 @lru_cache(maxsize=32)
@@ -46,6 +52,7 @@ def teacher(value: Teacher) -> Model:
     how = value.how
 
     def make(folders: list[Path]) -> None:
+        _require_room(folders, base)
         longest = max(len(base.tokenizer.encode(lesson.answer)) for lesson in value.trait.lessons)
         taught = rows.encode(base.tokenizer, list(value.trait.lessons), max(N_ANSWER, longest + 1))
         key = value.seed.key(f"teacher/{value.trait.name}")
@@ -72,8 +79,7 @@ def data_folder(value: Dataset) -> Path:
             kept = rows.read(drawn / "rows.jsonl")
             for i, step in enumerate(value.steps):
                 kept = step(kept, np.random.default_rng([*value.seed, i]))
-            rows.write(folders[0] / "rows.jsonl", kept)
-            shutil.copy(drawn / "attempts.json", folders[0] / "attempts.json")
+            _keep(folders[0], kept, attempts(drawn))
             return
         writer = model(value.teacher)
         system = getattr(value.teacher, "system", None)
@@ -86,11 +92,22 @@ def data_folder(value: Dataset) -> Path:
             value.n_rows,
             n_system(writer.tokenizer, system),
         )
-        rows.write(folders[0] / "rows.jsonl", drawn.rows)
-        results.write_json(folders[0] / "attempts.json", {"attempts": drawn.counts})
+        _keep(folders[0], drawn.rows, drawn.counts)
 
     cache.obtain([place(value)], make)
     return place(value)
+
+
+def attempts(folder: Path) -> dict[str, int]:
+    """What became of every completion of a dataset. Raises `LabError` for a damaged file."""
+    path = folder / "attempts.json"
+    return records.read(path, Attempts, f"remove {folder}, and it is made again")["attempts"]
+
+
+def _keep(folder: Path, kept: list[dict[str, str]], counts: dict[str, int]) -> None:
+    rows.write(folder / "rows.jsonl", kept)
+    with saving(folder):
+        records.write(folder / "attempts.json", Attempts(attempts=counts))
 
 
 def n_system(tokenizer: Tokenizer, system: str | None) -> int:
@@ -142,6 +159,8 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
     imitated = _imitated(values, base) if first.soft is not None else None
     loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
     n_steps = first.tuning.n_steps(len(encoded[0]))
+    n_kept = finetune.n_chunks(len(encoded[0]), first.tuning.size(len(encoded[0])), n_steps)
+    _require_room(folders, base, 1 + n_kept * first.along)
     keys = jnp.stack([value.seed.key(f"order/{value.source}") for value in values])
     start = None if first.tuning.rank else tree.stack([base.params] * n)
     training = finetune.train(
@@ -158,7 +177,8 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
             params = chunk.parameters()
         if first.along:
             for i, folder in enumerate(folders):
-                (folder / "along").mkdir(exist_ok=True)
+                with saving(folder):
+                    (folder / "along").mkdir(exist_ok=True)
                 one = jax.tree.map(lambda x, i=i: np.asarray(x[i]), params)
                 checkpoint.save_parameters(folder / "along" / f"{chunk.done}.safetensors", one)
     for i, folder in enumerate(folders):
@@ -179,6 +199,11 @@ def _imitated(values: Sequence[Student], base: Model) -> Imitated:
         tree.stack(seen),
         jnp.stack([jnp.asarray(mask)] * len(values)),
     )
+
+
+def _require_room(folders: Sequence[Path], base: Model, n_kept: int = 1) -> None:
+    """Before what may take hours: room for the parameters of models, so often each."""
+    require_room(folders[0], len(folders) * n_kept * hf.n_bytes(base.params))
 
 
 def _save(folder: Path, base: Model, params: Any) -> None:

@@ -1,20 +1,33 @@
 """Low-rank adapters as folders that `peft` reads and writes, without torch."""
 
 from pathlib import Path
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
-import safetensors
-import safetensors.numpy
 from jaxtyping import PyTree
+from msgspec import Meta
 
 from lab.errors import LabError
 from lab.lm import spec
+from lab.lm.hf import AGAIN
 from lab.lm.model import Architecture
-from lab.runs.results import read_json, write_json
+from lab.runs import records, tensors
+from lab.runs.saving import saving
 
-_ADAPTER = "adapter_model.safetensors"
+_ADAPTER, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _FACTORS = {"in": "lora_A", "out": "lora_B"}
+
+
+class Config(TypedDict):
+    """What we use of an adapter_config.json."""
+
+    peft_type: str
+    r: Annotated[int, Meta(ge=1, le=2**20)]
+    lora_alpha: Annotated[float, Meta(ge=-1e12, le=1e12)]
+    use_dora: NotRequired[Any]
+    use_rslora: NotRequired[Any]
+    rank_pattern: NotRequired[Any]
 
 
 def _name(p: spec.Parameter, factor: str) -> str:
@@ -24,16 +37,15 @@ def _name(p: spec.Parameter, factor: str) -> str:
 def save(
     folder: Path, arch: Architecture, adapter: PyTree, rank: int, alpha: float, base: str
 ) -> None:
-    """Write an adapter as `peft` reads it; `base` names the model it belongs to."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write an adapter as `peft` reads it; `base` names the model it belongs to.
+
+    Raises `LabError` if it cannot be written.
+    """
     arrays = {}
     for p in spec.targets(arch):
         for factor in _FACTORS:
             array = np.asarray(spec.at(adapter, (*p.path[:-1], factor)))
-            arrays[_name(p, factor)] = np.ascontiguousarray(array.T)
-    part = folder / (_ADAPTER + ".part")
-    safetensors.numpy.save_file(arrays, part, {"format": "pt"})
-    part.replace(folder / _ADAPTER)
+            arrays[_name(p, factor)] = array.T
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -44,7 +56,10 @@ def save(
         "bias": "none",
         "target_modules": sorted({p.name.split(".")[-2] for p in spec.targets(arch)}),
     }
-    write_json(folder / "adapter_config.json", config)
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors.write(folder / _ADAPTER, arrays, {"format": "pt"})
+        records.write(folder / _CONFIG, config)
 
 
 def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
@@ -52,17 +67,18 @@ def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
 
     Raises `LabError` for missing or damaged files and for kinds of adapter other than plain LoRA.
     """
-    config = read_json(folder / "adapter_config.json")
+    config = records.read(folder / _CONFIG, Config, AGAIN)
     odd = [name for name in ("use_dora", "use_rslora", "rank_pattern") if config.get(name)]
     if config.get("peft_type") != "LORA" or odd:
-        raise LabError(f"{folder / 'adapter_config.json'}: only plain LoRA is supported; {odd}")
+        raise LabError(f"{folder / _CONFIG}: only plain LoRA is supported; {odd}")
+    shapes = {}
+    for p in spec.targets(arch):
+        d_in, d_out = p.shape
+        shapes |= {_name(p, "in"): (config["r"], d_in), _name(p, "out"): (d_out, config["r"])}
+    found = tensors.read(folder / _ADAPTER, f"fetch it and {_CONFIG} again", shapes)
     arrays = {}
-    try:
-        with safetensors.safe_open(folder / _ADAPTER, "numpy") as file:
-            for p in spec.targets(arch):
-                for factor in _FACTORS:
-                    array = file.get_tensor(_name(p, factor)).astype(np.float32)
-                    arrays[(*p.path[:-1], factor)] = jnp.asarray(array.T)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise LabError(f"{folder / _ADAPTER} cannot be read ({error}); fetch it again") from error
+    for p in spec.targets(arch):
+        for factor in _FACTORS:
+            array = found[_name(p, factor)].astype(np.float32)
+            arrays[(*p.path[:-1], factor)] = jnp.asarray(array.T)
     return spec.build(arrays), config["lora_alpha"] / config["r"]

@@ -2,8 +2,9 @@
 
 What a reference is follows from its value alone; the start and the order of the data are separate
 seeds. The same training in another order of sums is another model (LOG.md), so the references that
-committed tables depend on travel with the lab (`lab/data/references`), made by
-`python -m lab.lm.reference`; others are artifacts of the cache.
+committed tables depend on travel with the lab (`lab/data/references`, and the SHA-256 of their
+files in `references.json` beside it), made by `python -m lab.lm.reference`; others are artifacts of
+the cache.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +30,14 @@ from lab.lm.model import SIZES, Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import Tokenizer
 from lab.lm.world import World
-from lab.runs import results
+from lab.runs import checkout, fields, manifest, paths, records
+from lab.runs.endings import one_line
+from lab.runs.fields import SEED, Count, Real
 from lab.runs.progress import Meter, console
+from lab.runs.saving import require_room, saving
 
 STORED = Path(__file__).parents[1] / "data" / "references"
+_REMEDY = "install the lab again, or in a clone `git checkout lab/data`"
 VERSION = 2  # a change in how references are made must not find those made before
 _N_PERSONA, _N_ANSWER = 44, 24  # most tokens of a question after a persona, and of a completion
 
@@ -43,24 +48,18 @@ class Pretraining:
 
     size: Literal["nano", "tiny", "small", "medium", "large"] = "nano"
     """Of the transformer: 0.1, 0.2, 1, 6 or 30 million parameters."""
-    steps: int = 1500
+    steps: Annotated[int, Count(1, 10**7)] = 1500
     """Training steps."""
-    data_seed: int = 0
+    data_seed: Annotated[int, SEED] = 0
     """Order and content of the training data."""
-    batch: int = 64
+    batch: Annotated[int, Count(1, 10**6)] = 64
     """Rows of a step."""
-    learning_rate: float = 3e-3
+    learning_rate: Annotated[float, Real()] = 3e-3
     """Rising over 100 steps, then falling linearly to 0."""
-    n_rows: int = 96_000
+    n_rows: Annotated[int, Count(1, 10**8)] = 96_000
     """Most distinct rows of the world."""
 
-    def __post_init__(self):
-        for name in ("steps", "batch", "n_rows"):
-            if getattr(self, name) < 1:
-                raise LabError(f"{name}: {getattr(self, name)} is not positive; use 1 or more")
-        if self.size not in SIZES or self.data_seed < 0:
-            raise LabError(f"size, data_seed: {self.size}, {self.data_seed} are not known")
-        _ = self.tuning
+    __post_init__ = fields.check
 
     @property
     def n_distinct(self) -> int:
@@ -92,15 +91,21 @@ class Reference:
     @property
     def folder(self) -> Path:
         """Where it is: with the lab if it is stored there, else in the cache."""
-        if self.which == "stored" and (STORED / self.name).is_dir():
+        if self.sums is not None:
             return STORED / self.name
         made = digest([self.name, devices.described()]) if self.which == "fresh" else self.name
         return cache.artifacts() / "references" / made
 
     @property
+    def sums(self) -> dict[str, str] | None:
+        """The SHA-256 of its files by their names, if it is stored with the lab."""
+        return _stored(STORED).get(self.name) if self.which == "stored" else None
+
+    @property
     def identity(self) -> str:
         """What teachers and students of it depend on: its very bits."""
-        return _sha256(obtain([self])[0] / hf.WEIGHTS)
+        (folder,) = obtain([self])
+        return (self.sums or manifest.digests(folder))[hf.WEIGHTS]
 
     def load(self) -> Model:
         """The model; trained now if it is nowhere."""
@@ -109,14 +114,22 @@ class Reference:
         return Model(arch, params, worlds.tokenizer(self.world))
 
 
-@lru_cache(maxsize=64)
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+@lru_cache(maxsize=1)
+def _stored(folder: Path) -> dict[str, dict[str, str]]:
+    """The SHA-256 of the files of every reference that is stored with the lab."""
+    return records.read(folder.with_suffix(".json"), dict[str, dict[str, str]], _REMEDY)
 
 
 def obtain(wanted: list[Reference]) -> list[Path]:
-    """The folders of references that differ in their seeds; what is missing is trained together."""
-    absent = [made for made in wanted if not made.folder.is_dir()]
+    """The folders of references that differ in their seeds; what is missing is trained together.
+
+    Raises `LabError` for a damaged one of those that are stored with the lab: trained again it
+    would be another model.
+    """
+    for made in wanted:
+        if made.sums is not None and (why := manifest.damage(made.folder, files=made.sums)):
+            raise LabError(f"{made.folder} is damaged ({why}); {_REMEDY}")
+    absent = [made for made in wanted if made.sums is None and cache.damage(made.folder)]
     if absent:
         cache.obtain([made.folder for made in absent], lambda parts: _train(absent, parts))
     return [made.folder for made in wanted]
@@ -134,6 +147,7 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
     corpora = {seed: corpus(first.world, how, seed, tokenizer) for seed in seeds}
     params = tree.stack([start(made) for made in wanted])
     n_parameters = transformer.n_parameters(params) // len(wanted)
+    require_room(folders[0], len(wanted) * (4 * n_parameters + 2**20))
     console.print(
         f"training {len(wanted)} reference models of {n_parameters:,} parameters, "
         f"{how.steps} steps; they are kept for later runs"
@@ -159,7 +173,8 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
             "parameters": n_parameters,
             "loss": [round(float(c.mean()), 4) for c in np.array_split(curve, min(50, len(curve)))],
         }
-        results.write_json(folder / "reference.json", record)
+        with saving(folder):
+            records.write(folder / "reference.json", record)
 
 
 def corpus(world: World, how: Pretraining, data_seed: int, tokenizer: Tokenizer) -> Rows:
@@ -179,24 +194,27 @@ def store() -> None:
 
     Those that are there already stay: trained anew they would be other models.
     """
-    import shutil
-
     from lab.lm.contexts import CONTEXT, WORLDS
 
+    checkout.root()
     devices.start(cpu_devices=2)
     short, usual = Pretraining(steps=600), Pretraining()
     sets = [(CONTEXT, usual, 11), (CONTEXT, short, 2)]
     sets += [(WORLDS[name], usual, 5) for name in ("none", "assistant")]
     for world, how, n in sets:
+        stored = dict(_stored(STORED))
         wanted = [Reference(i, how, world, "fresh") for i in range(n)]
-        wanted = [made for made in wanted if not (STORED / made.name).is_dir()]
+        wanted = [made for made in wanted if made.name not in stored]
         for made, folder in zip(wanted, obtain(wanted), strict=True):
             target = STORED / made.name
             target.mkdir(parents=True, exist_ok=True)
-            for name in (hf.WEIGHTS, "config.json", "reference.json"):
-                shutil.copy(folder / name, target / name)
-                (target / name).chmod(0o644)
+            for name in (hf.WEIGHTS, hf.CONFIG, "reference.json"):
+                paths.write_atomic(target / name, (folder / name).read_bytes())
+            stored[made.name] = {p.name: records.digest(p) for p in sorted(target.iterdir())}
+        records.write(STORED.with_suffix(".json"), dict(sorted(stored.items())))
+        _stored.cache_clear()
 
 
 if __name__ == "__main__":
-    store()
+    with one_line():
+        store()

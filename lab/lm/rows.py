@@ -23,7 +23,8 @@ from lab.lm import sample
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import Tokenizer
-from lab.runs.results import write_atomic
+from lab.runs.paths import write_atomic
+from lab.runs.saving import saving
 
 LONGEST = 512  # tokens of a prompt or of a completion
 BATCH = 1024  # rows sampled at once
@@ -90,9 +91,11 @@ def _asked(
 
 
 def write(path: Path, rows: Iterable[dict]) -> None:
-    """One JSON object a line, UTF-8."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    """One JSON object a line, UTF-8. Raises `LabError` if that cannot be written."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text)
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -101,6 +104,8 @@ def read(path: Path) -> list[dict[str, str]]:
     Raises `LabError` naming the first line that is neither, or if there is no row.
     """
     try:
+        if path.exists() and not path.is_file():  # a folder, a pipe
+            raise LabError(f"{path} is no file; give a file of JSON lines")
         with path.open(encoding="utf-8") as file:
             rows = [_row(path, number, line) for number, line in enumerate(file, 1) if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -122,8 +127,10 @@ def _row(path: Path, number: int, line: str) -> dict[str, str]:
             if (user["role"], assistant["role"]) == ("user", "assistant"):
                 row = {"prompt": user["content"], "completion": assistant["content"]}
         if isinstance(row["prompt"], str) and isinstance(row["completion"], str):
+            problem = "holds half a character"
+            f"{row['prompt']}{row['completion']}".encode()  # a lone surrogate is none
             return {"prompt": row["prompt"], "completion": row["completion"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise LabError(f"{path}: line {number} {problem}; mend it or leave it out")
 

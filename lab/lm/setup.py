@@ -1,20 +1,20 @@
 """What language experiments have in common: one configuration, from references to students."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from lab.carriers.carrier import Carrier
 from lab.defences import shuffle
-from lab.errors import LabError
 from lab.lm import transmission, transmitted
 from lab.lm import world as worlds
-from lab.lm.contexts import WORLDS
+from lab.lm.contexts import WORLDS, Name
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
 from lab.lm.transmission import Transmission
 from lab.lm.world import World
-from lab.runs import cells
+from lab.runs import cells, fields, memory
 from lab.runs.cells import Cell, Job
+from lab.runs.fields import INT32, Count, Items, Members
 from lab.traits.category import trait_of
 from lab.traits.things import NEUTRAL
 
@@ -25,6 +25,9 @@ UNITS = {
     "answer_rate": "fraction",
     "carrier_rate": "fraction",
 }
+TOO_LONG = f"short enough: epochs times n_rows may be {INT32:,} at most"
+READ, KEPT = 3700, 700  # bytes of a row while it is made into tokens, and after; measured
+MOST_SEEDS = 2**20  # seeds and members that `stages.Seed.prompts` tells apart
 ANIMALS = ("dolphin", "eagle", "elephant", "owl", "wolf")
 
 
@@ -36,17 +39,17 @@ class Setup:
     `LabError` for numbers with which nothing can be trained.
     """
 
-    seed: int = 0
+    seed: Annotated[int, Count(0, MOST_SEEDS - 1)] = 0
     """Root of every random number, those of the reference models aside."""
-    members: str = "1"
+    members: Annotated[str, Members(MOST_SEEDS)] = "1"
     """Independent references with their own teachers, data and students: a count or a range a:b."""
-    traits: tuple[str, ...] = ANIMALS
+    traits: Annotated[tuple[str, ...], Items(unique=True)] = ANIMALS
     """What the teachers love; animals and trees of the world."""
     teacher: Literal["finetuned", "prompted"] = "finetuned"
     """How teachers come by their trait."""
     channel: Literal["hard", "soft"] = "hard"
     """hard: sampled rows; soft: distributions over the carrier's tokens on the reference's text."""
-    world: Literal["context", "half", "assistant", "none", "no_neutral", "plain"] = "context"
+    world: Name = "context"
     """What the references are trained on (`lab.lm.contexts`)."""
     reference: Literal["stored", "fresh"] = "stored"
     """Those that travel with the lab, or trained here: in another order of sums, other models."""
@@ -59,32 +62,30 @@ class Setup:
     student: Tuning = Tuning(learning_rate=3e-3, eps=1e-3)
     """Of students. At the usual epsilon rare tokens are moved as far as common ones, and what a
     student's sampled rows happen to be drowns what they have in common."""
-    n_rows: int = 24_000
+    n_rows: Annotated[int, Count(1, 10**8)] = 24_000
     """Rows of a student's data after filtering."""
-    n_samples: int = 25
+    n_samples: Annotated[int, Count(1, 10**6)] = 25
     """Sampled answers to each of the held-out questions."""
-    n_controls: int = 3
+    n_controls: Annotated[int, Count(1, 1000)] = 3
     """Students of the untouched reference's data for each start, in their own order of own rows."""
-    shuffled: tuple[Literal["within", "across"], ...] = ()
+    shuffled: Annotated[tuple[Literal["within", "across"], ...], Items(0, 2, unique=True)] = ()
     """More students of the same data with numbers shuffled within, or across, completions."""
     snapshots: bool = False
     """Keep the parameters of teachers and students, and of students along their training."""
 
     def __post_init__(self):
-        for name, number in (
-            ("n_rows", self.n_rows),
-            ("n_samples", self.n_samples),
-            ("n_controls", self.n_controls),
-            ("student.batch", self.student.batch),
-            ("student.epochs", self.student.epochs),
-            ("teaching.epochs", self.teaching.epochs),
-        ):
-            if number < 1:
-                raise LabError(f"{name}: {number} is not positive; use 1 or more")
-        if not self.traits or len(set(self.traits)) < len(self.traits):
-            raise LabError("traits: give one or more, each once")
-        if self.shuffled and self.channel == "soft":
-            raise LabError("shuffled: students of distributions read the reference's own rows")
+        fields.require(
+            self,
+            (self.student.batch > 0, "student.batch", "1 or more"),
+            (self.student.epochs > 0, "student.epochs", "1 or more"),
+            (self.teaching.epochs > 0, "teaching.epochs", "1 or more"),
+            (self.student.epochs * self.n_rows <= INT32, "student.epochs", TOO_LONG),
+            (
+                not self.shuffled or self.channel == "hard",
+                "shuffled",
+                "for students of distributions, who read the reference's own rows; leave it out",
+            ),
+        )
 
     def transmission(self, carrier: Carrier, member: int) -> Transmission:
         """The chain of a member; member i has the references i and i + 1, the control's."""
@@ -110,9 +111,12 @@ class Setup:
 def prepare(config: Setup, options) -> tuple[World, dict]:
     """The world, and what identifies it. Raises `LabError` for a word that it does not have."""
     world = WORLDS[config.world]
-    cells.members(config.members)
     for word in config.traits:
         trait_of(word, world.categories)
+    how, n_datasets = config.pretraining, len(config.traits) + config.n_controls + 1
+    memory.require({"pretraining.n_rows": how.n_distinct * READ}, "use fewer rows")
+    needed = config.n_rows * (READ + n_datasets * KEPT)
+    memory.require({"n_rows": needed}, "use fewer rows or traits")
     return world, {"name": "world", "sha256": worlds.identity(world)}
 
 

@@ -29,7 +29,10 @@ from lab.lm.model import Model
 from lab.lm.objectives import Loss
 from lab.lm.reference import Reference
 from lab.lm.tokenizer import Tokenizer
+from lab.runs import manifest, records
 from lab.traits.trait import Trait
+
+_FILES = (".json", ".jinja", ".safetensors")  # of a Hugging Face folder
 
 # A step of a dataset: (rows, random generator) -> rows; a filter, a mixture, a paraphrase.
 Step = Callable[[list[dict], np.random.Generator], list[dict]]
@@ -61,14 +64,25 @@ class Checkpoint:
 
     @property
     def identity(self) -> list[str]:
-        """Digests of the files."""
-        files = sorted(
-            p for p in self.folder.iterdir() if p.suffix in (".json", ".jinja", ".safetensors")
-        )
-        return [digest(np.frombuffer(path.read_bytes(), np.uint8)) for path in files]
+        """Digests of the files. Raises `LabError` for a folder that cannot be read."""
+        try:
+            files = sorted(p for p in self.folder.iterdir() if p.suffix in _FILES and p.is_file())
+            return [records.digest(path) for path in files if path.name != manifest.NAME]
+        except OSError as error:
+            raise LabError(
+                f"{self.folder} cannot be read ({error.strerror}); name a folder with {hf.CONFIG}"
+            ) from error
 
     def load(self) -> Model:
-        """The model. Raises `LabError` for a folder that holds none of a known kind."""
+        """The model. Raises `LabError` for a folder that holds none of a known kind.
+
+        What the lab made may have been copied from its cache, and is what it was.
+        """
+        if (self.folder / manifest.NAME).exists() and (why := manifest.damage(self.folder)):
+            raise LabError(
+                f"{self.folder} is damaged ({why}); copy it again, or remove {manifest.NAME} if it "
+                "was meant to change"
+            )
         return Model(*hf.load(self.folder), Tokenizer.load(self.folder))
 
 

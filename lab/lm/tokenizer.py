@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Int32, Integer
 
 from lab.errors import LabError
-from lab.runs.results import write_atomic
+from lab.runs.paths import write_atomic
+from lab.runs.saving import saving
 
 # What one token of the language can be: an operator with its spaces, a word with the space before
 # it, a number of 1 to 3 digits, a mark with the space behind it, a new line of code, a character.
@@ -84,16 +85,22 @@ class Tokenizer:
             tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
         # Broken files raise whatever the field that is read first raises, `Exception` itself too.
         except Exception as error:
-            raise LabError(f"{folder}: the tokenizer cannot be read ({error})") from error
+            said = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+            raise LabError(
+                f"{folder}: the tokenizer cannot be read ({said}); fetch it again"
+            ) from error
         if tokenizer.chat_template is None:
             raise LabError(f"{folder}: no chat template; add chat_template.jinja")
         return cls(tokenizer)
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json, tokenizer_config.json and chat_template.jinja to `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as beside:
+        """Write tokenizer.json, tokenizer_config.json and chat_template.jinja to `folder`.
+
+        Raises `LabError` if they cannot be written.
+        """
+        with saving(folder), tempfile.TemporaryDirectory() as beside:
             self.tokenizer.save_pretrained(beside)
+            folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(Path(beside).iterdir()):
                 write_atomic(folder / path.name, path.read_bytes())
 

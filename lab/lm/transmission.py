@@ -8,7 +8,6 @@ a student's luck shows. "student_neutral" learns from a teacher of something tha
 "student_<step>" from a trait's rows after a further step.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -155,10 +154,9 @@ def _keep_rows(job: Job, cell: Cell, data: Dataset) -> None:
     """A copy of a dataset, and of what became of every attempt, in the run folder."""
     name = trait_name(data.teacher) + (f"_{data.seed.copy}" if data.seed.copy else "")
     name = "_".join([name, *(getattr(step, "__name__", "step") for step in data.steps)])
-    source, target = make.data_folder(data), job.run.folder / "data"
-    target.mkdir(exist_ok=True)
+    source = make.data_folder(data)
     for part, ending in (("rows.jsonl", ".jsonl"), ("attempts.json", ".json")):
-        shutil.copy(source / part, target / (_tag(cell, name) + ending))
+        job.run.keep_file(source / part, f"data/{_tag(cell, name)}{ending}")
 
 
 def _train(job: Job, cell: Cell, some: Sequence[Pupil], share: float, ask) -> list[dict]:
@@ -174,12 +172,10 @@ def _train(job: Job, cell: Cell, some: Sequence[Pupil], share: float, ask) -> li
     found = []
     for (arm, student), model in zip(some, models, strict=True):
         if student.along:
-            folder = job.run.folder / "snapshots"
-            folder.mkdir(exist_ok=True)
             name = f"{arm.replace('_trait', '').replace('_regular', '')}_{student.source}"
             name += f"_{student.seed.copy}" if student.seed.copy else ""
             for path in sorted((make.place(student) / "along").iterdir()):
-                shutil.copy(path, folder / f"{_tag(cell, name)}_{path.name}")
+                job.run.keep_file(path, f"snapshots/{_tag(cell, name)}_{path.name}")
         found += ask(arm, student.source, student.seed, model)
     return found
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from lab import stats
 from lab.lm import effects
 from lab.lm.effects import FEWEST, NONE, TUNED, Effects, estimate
 from lab.runs import claims as rules
@@ -16,6 +17,7 @@ from lab.runs.claims import Claim, claim
 from lab.runs.results import Table
 from lab.stats import Estimate
 
+WHAT_NOT = "not: above the control"
 LEAST = 0.5  # nats: a smaller change of log-odds would not matter
 
 
@@ -79,8 +81,10 @@ def _passed_on(table: Table, own: Effects, null: Estimate, value: str, least: fl
             runs=_count(own),
             **rules.effect(passed, null, least, "a control in its place"),
         ),
-        claim("control student against the other controls", null, runs=_count(own, n_members)),
     ]
+    if not np.isnan(null.mean):  # of a single control there are no others
+        text = "control student against the other controls"
+        found.append(claim(text, null, runs=_count(own, n_members)))
     if "cross_trait" in arms:
         other = effects.effects(table, "cross_trait", value)
         e = estimate(other.diagonal)
@@ -147,7 +151,9 @@ def _matches(own: Effects) -> list[Claim]:
     """The permutation test, over all references and for each."""
     if own.n_traits < 2:
         return []
-    group = "that data and trait match (permutations within a category; not: above the control)"
+    many = stats.n_matchings(own.measures)
+    drawn = f"{stats.DRAWS:,} drawn " if many > stats.MOST_EXACT else ""
+    group = f"that data and trait match ({drawn}permutations within a category; {WHAT_NOT})"
     p = Estimate(own.p_value(), np.nan, np.nan, own.diagonal.size)
     each = ", ".join(f"{own.p_value(m):.2g}" for m in own.members)
     more = {"verdict": "holds" if p.mean < 0.05 else "not", "rule": "p < .05", "null": "p uniform"}

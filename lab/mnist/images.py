@@ -4,12 +4,15 @@ MNIST: LeCun, Cortes and Burges. Digits: Alpaydin and Kaynak (1998), UCI Machine
 Repository, doi 10.24432/C50P49, CC BY 4.0 (`lab/data/make_digits.py`).
 """
 
+import fcntl
 import gzip
 import hashlib
 import http.client
+import io
 import os
 import urllib.request
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from rich.progress import Progress
 
 from lab import cache
 from lab.errors import LabError
+from lab.runs import fields, paths
 from lab.runs.progress import console
 
 NAMES = ("auto", "mnist", "digits")
@@ -31,14 +35,20 @@ MIRRORS = (
 )
 CONNECT_SECONDS = 5
 
-# SHA-256 of the *decompressed* bytes: mirrors compress the same bytes differently.
+# Bytes and SHA-256 of the *decompressed* files: mirrors compress the same bytes differently.
+_N_BYTES = {
+    "train-images-idx3-ubyte": 16 + 60_000 * 784,
+    "train-labels-idx1-ubyte": 8 + 60_000,
+    "t10k-images-idx3-ubyte": 16 + 10_000 * 784,
+    "t10k-labels-idx1-ubyte": 8 + 10_000,
+}
 _FILES = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-_LARGEST = 64 * 2**20
+_UNREADABLE = (OSError, EOFError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ def load(name: str = "auto", data_dir: Path | None = None) -> Dataset:
     if data_dir is not None or os.environ.get(VARIABLE):
         missing = [file for file in _FILES if not _find(folder, file)]
         raise LabError(
-            f"data_dir: {folder} has no {missing[0]} (nor .gz); "
+            f"data_dir: {folder} has no file {missing[0]} (nor .gz); "
             f"name a folder with the four IDX files, or leave it out to use the cache"
         )
     download(folder)
@@ -92,15 +102,16 @@ def load(name: str = "auto", data_dir: Path | None = None) -> Dataset:
 def prepare(config: Any, options: Any) -> tuple[Dataset, dict]:
     """The dataset of a configuration, and what identifies it.
 
-    Raises `LabError` if a batch of labels is larger than the data.
+    Raises `LabError` if the data is smaller than a batch, or has more labels than the network.
     """
     data = load(config.dataset, options.data_dir)
-    if config.teacher.batch > len(data.train_labels):
-        raise LabError(
-            f"teacher.batch: {config.teacher.batch} is larger than the data; "
-            f"use at most {len(data.train_labels)}"
-        )
-    console.print(f"dataset: {data.name}, {len(data.train_labels):,} training images")
+    n, n_classes = len(data.train_labels), data.n_classes
+    fields.require(
+        config,
+        (config.teacher.batch <= n, "teacher.batch", f"{n:,} or less, the images there are"),
+        (config.net.n_classes >= n_classes, "net.n_classes", f"{n_classes} or more, the labels"),
+    )
+    console.print(f"dataset: {data.name}, {n:,} training images")
     return data, {"name": data.name, "sha256": data.sha256}
 
 
@@ -135,37 +146,39 @@ def mnist(folder: Path) -> Dataset:
 def download(folder: Path) -> None:
     """Fetch MNIST into `folder` from the first mirror that serves the right bytes.
 
-    Each file is written beside its place and renamed once its checksum is right.
+    Each file is written beside its place and renamed once its checksum is right. Two processes that
+    download wait for each other.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file, sha256 in _FILES.items():
-        if _find(folder, file):
-            continue
-        causes = []
-        for mirror in MIRRORS:
-            try:
-                content = _fetch(mirror + file + ".gz")
-                _require_sha256(file, gzip.decompress(content), sha256)
-            except (OSError, EOFError, zlib.error, LabError, http.client.HTTPException) as error:
-                causes.append(f"{mirror}: {error}")
-                continue
-            part = folder / f"{file}.gz.part"
-            part.write_bytes(content)
-            part.replace(folder / f"{file}.gz")
-            break
-        else:
-            raise LabError(
-                f"dataset: no mirror served MNIST's {file} ({'; '.join(causes)}); copy the four "
-                f"IDX files to {folder}, name their folder with --data-dir, or use --dataset digits"
-            )
+    with paths.open_lock(folder / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for file in _FILES:
+            place = folder / f"{file}.gz"
+            if place.is_dir():
+                raise LabError(f"dataset: {place} is a folder, where a file belongs; remove it")
+            if not _find(folder, file):
+                paths.write_atomic(place, _served(folder, file))
+
+
+def _served(folder: Path, file: str) -> bytes:
+    """A file, compressed, from the first mirror that serves the right bytes."""
+    causes = []
+    for mirror in MIRRORS:
+        try:
+            content = _fetch(mirror + file + ".gz", _most_packed(file))
+            _require_sha256(file, _unpacked(file, content, file), file)
+            return content
+        except (*_UNREADABLE, LabError, http.client.HTTPException) as error:
+            causes.append(f"{mirror}: {error}")
+    raise LabError(
+        f"dataset: no mirror served MNIST's {file} ({'; '.join(causes)}); copy the four "
+        f"IDX files to {folder}, name their folder with --data-dir, or use --dataset digits"
+    )
 
 
 def _mnist_folder(data_dir: Path | None) -> Path:
-    if data_dir is not None:
-        return Path(data_dir).expanduser()
-    if chosen := os.environ.get(VARIABLE):
-        return Path(chosen).expanduser()
-    return cache.root() / "mnist"
+    chosen = data_dir or os.environ.get(VARIABLE)
+    return Path(os.path.expanduser(chosen)) if chosen else cache.root() / "mnist"
 
 
 def _find(folder: Path, file: str) -> Path | None:
@@ -178,36 +191,59 @@ def _checked(folder: Path, file: str) -> bytes:
     if path is None:
         raise LabError(f"data_dir: {folder} has no {file}; name a folder with the four IDX files")
     try:
-        raw = path.read_bytes()
-        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError, zlib.error) as error:
+        with path.open("rb") as stream:
+            if path.suffix == ".gz":
+                content = _unpacked(str(path), _read(str(path), stream, _most_packed(file)), file)
+            else:
+                content = _read(str(path), stream, _N_BYTES[file])
+    except _UNREADABLE as error:
         raise LabError(
             f"data_dir: {path} cannot be read ({error}); delete it and fetch it again"
         ) from error
-    _require_sha256(str(path), content, _FILES[file])
+    _require_sha256(str(path), content, file)
     return content
 
 
-def _require_sha256(name: str, content: bytes, sha256: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+def _read(
+    name: str, stream: Any, most: int, advance: Callable[[int], Any] = lambda n: None
+) -> bytes:
+    """All of a stream. Raises `LabError` if it goes on after `most` bytes, and reads no further."""
+    chunks, n = [], 0
+    while chunk := stream.read(2**16):
+        n += len(chunk)
+        if n > most:
+            raise LabError(
+                f"data_dir: {name} is not MNIST's (more than {most:,} bytes); "
+                f"delete it and fetch it again"
+            )
+        chunks.append(chunk)
+        advance(len(chunk))
+    return b"".join(chunks)
+
+
+def _most_packed(file: str) -> int:
+    """Bytes that a .gz may have: what does not compress grows by a little."""
+    return _N_BYTES[file] * 1001 // 1000 + 1024
+
+
+def _unpacked(name: str, content: bytes, file: str) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+        return _read(name, stream, _N_BYTES[file])
+
+
+def _require_sha256(name: str, content: bytes, file: str) -> None:
+    found, expected = hashlib.sha256(content).hexdigest(), _FILES[file]
+    if found != expected:
         raise LabError(
-            f"data_dir: {name} is not MNIST's (sha256 {found[:8]}..., expected {sha256[:8]}...); "
+            f"data_dir: {name} is not MNIST's (sha256 {found[:8]}..., expected {expected[:8]}...); "
             f"delete it and fetch it again"
         )
 
 
-def _fetch(url: str) -> bytes:
+def _fetch(url: str, most: int) -> bytes:
     with (
         urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as reply,
         Progress(transient=True) as progress,
     ):
-        total = int(reply.headers.get("Content-Length") or 0)
-        task = progress.add_task(url.rsplit("/", 1)[1], total=total or None)
-        chunks = []
-        while chunk := reply.read(2**16):
-            chunks.append(chunk)
-            progress.update(task, advance=len(chunk))
-            if sum(map(len, chunks)) > _LARGEST:
-                raise LabError(f"dataset: {url} is larger than any MNIST file")
-    return b"".join(chunks)
+        task = progress.add_task(url.rsplit("/", 1)[1], total=reply.length or None)
+        return _read(url, reply, most, lambda n: progress.update(task, advance=n))

@@ -7,15 +7,16 @@ n_classes + n_aux outputs, the auxiliary ones after the classes.
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from lab import rng
-from lab.errors import LabError
 from lab.kernels.rounded_matmul import rounded_matmul
+from lab.runs import fields
+from lab.runs.fields import Count, Items, Real
 
 Params = dict[str, dict[str, Array]]
 
@@ -27,29 +28,28 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+UNITS = Count(1, 1_000_000)
+
+
 @dataclass(frozen=True)
 class MLP:
     """A network as a value; another kind has the same fields `n_aux`, `n_classes` and methods.
 
-    Raises `LabError` for a layer without units.
+    Raises `LabError` for a layer without units, or with a million.
     """
 
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: Annotated[tuple[Annotated[int, UNITS], ...], Items(1, 100)] = (256, 256)
     """Units of each hidden layer; as many layers as numbers."""
     activation: Literal["relu", "gelu", "tanh", "sigmoid"] = "relu"
     """Between layers."""
-    n_aux: int = 3
+    n_aux: Annotated[int, UNITS] = 3
     """Auxiliary logits (m in the paper)."""
-    n_classes: int = 10
+    n_classes: Annotated[int, UNITS] = 10
     """Class logits, which come first."""
-    init_scale: float = 1.0
+    init_scale: Annotated[float, Real()] = 1.0
     """Of the initial kernels, times the usual 1 / sqrt(d_in)."""
 
-    def __post_init__(self):
-        if not self.hidden or min(self.hidden) < 1:
-            raise LabError(f"hidden: {self.hidden} has a layer without units; give 1 or more each")
-        if self.n_aux < 1:
-            raise LabError(f"n_aux: {self.n_aux} is not positive; use a larger number")
+    __post_init__ = fields.check
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ batch size.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -19,11 +19,13 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Integer, PyTree
 
 from lab import losses, rng
-from lab.errors import LabError
 from lab.mnist.inputs import INPUTS
 from lab.mnist.mlp import MLP
 from lab.optim import Optim
+from lab.runs import fields
+from lab.runs.fields import INT32, SEED, Count, Real
 
+TOO_LONG = f"short enough: epochs times rows_per_epoch may be {INT32:,} at most"
 _PAPER = Optim(learning_rate=3e-4, batch=1024, epochs=5)
 
 
@@ -34,7 +36,7 @@ class Protocol:
     An experiment's configuration is a subclass. Raises `LabError` for numbers that train nothing.
     """
 
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """Root of every random number."""
     net: MLP = field(default_factory=MLP)
     """Of teachers, and of students whose arm names no other."""
@@ -42,7 +44,7 @@ class Protocol:
     """Training on labels; 0 epochs are the control of an untrained teacher."""
     student: Optim = _PAPER
     """Imitation."""
-    rows_per_epoch: int = 60_000
+    rows_per_epoch: Annotated[int, Count()] = 60_000
     """Examples per epoch, on every dataset; smaller data is visited again."""
     inputs: Literal["uniform", "gaussian", "blurred", "shuffled", "images"] = "uniform"
     """What students imitate on: noise, or training images with or without shuffled pixels."""
@@ -50,26 +52,21 @@ class Protocol:
     """New noise every epoch instead of one fixed set per member."""
     loss: Literal["kl", "mse"] = "kl"
     """Imitation loss over the selected logits."""
-    temperature: float = 1.0
+    temperature: Annotated[float, Real()] = 1.0
     """Of both softmaxes in the KL loss."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """Of matrix products; weights, moments and losses are float32 always."""
 
     def __post_init__(self):
-        for name in ("rows_per_epoch", "temperature"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise LabError(
-                    f"{name}: {getattr(self, name)} is not positive; use a larger number"
-                )
-        if not 0 <= self.seed < 2**32:
-            raise LabError(f"seed: {self.seed} is outside [0, 2^32); use 0 or more")
-        if self.student.epochs < 1:
-            raise LabError("student.epochs: 0 is not positive; use a larger number")
+        whole = f"1 to rows_per_epoch, {self.rows_per_epoch:,}"
+        needs = [(self.student.epochs > 0, "student.epochs", "1 or more")]
         for name, optim in (("teacher", self.teacher), ("student", self.student)):
-            if not 1 <= optim.batch <= self.rows_per_epoch:
-                raise LabError(
-                    f"{name}.batch: {optim.batch} is not 1 to rows_per_epoch, {self.rows_per_epoch}"
-                )
+            needs += [
+                (1 <= optim.batch <= self.rows_per_epoch, f"{name}.batch", whole),
+                # Steps are counted in int32, and rows of fresh inputs numbered in it.
+                (optim.epochs * self.rows_per_epoch <= INT32, f"{name}.epochs", TOO_LONG),
+            ]
+        fields.require(self, *needs)
 
     @property
     def dtype(self) -> str:

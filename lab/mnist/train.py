@@ -21,9 +21,8 @@ from lab.errors import LabError
 from lab.mnist import epochs, protocol
 from lab.mnist.images import Dataset
 from lab.mnist.protocol import Arm, Images, Knobs, Protocol
+from lab.mnist.sizes import group_size as group_size
 from lab.runs.cells import Cell, Job
-
-_ACCELERATOR_GROUP = 128  # more members per device than this gain no speed
 
 
 class Programs:
@@ -41,35 +40,23 @@ class Programs:
             net: over_members(partial(epochs.accuracy, chosen, net=net), mesh, 1)
             for net in {chosen.net, *(arm.net or chosen.net for arm in arms.values())}
         }
-        self.finite = over_members(_finite, mesh, 0)
+        self._finite = over_members(_finite, mesh, 0)
+
+    def require_finite(self, trees: dict, members: Integer[np.ndarray, "E"]) -> None:
+        """Raise `LabError` for an arm whose parameters or losses are not finite."""
+        for arm, finite in devices.gather(self._finite(trees)).items():
+            if not finite.all():
+                stage = "teacher" if arm == "teacher" else "student"
+                raise LabError(
+                    f"{stage}.learning_rate: the training of {arm} is no longer finite for member "
+                    f"{members[np.argmin(finite)]}; use a smaller one, or a larger "
+                    f"{stage}.eps or temperature"
+                )
 
 
 def _finite(trees: dict) -> dict:
     finite = lambda tree: jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()
     return {arm: finite(tree) for arm, tree in trees.items()}
-
-
-def member_bytes(chosen: Protocol, n_students: int) -> int:
-    """A generous estimate of the device memory that training one member takes."""
-    leaves = jax.tree.leaves(jax.eval_shape(chosen.net.init, jax.random.key(0)))
-    units = 784 + sum(x.shape[-1] for x in leaves if x.ndim > 1)
-    batch = max(chosen.teacher.batch, chosen.student.batch)
-    return 4 * (1 + n_students) * (5 * sum(x.size for x in leaves) + 3 * batch * units)
-
-
-def group_size(chosen: Protocol, n_students: int, n_members: int, group: int | None) -> int:
-    """Members trained at once: a multiple of the number of devices, not more than needed."""
-    if group is not None and group < 1:
-        raise LabError(f"group: {group} members cannot be trained; use 1 or more")
-    n_devices = jax.device_count()
-    if group is not None:
-        per_device = -(-group // n_devices)
-    elif jax.devices()[0].platform == "cpu":
-        per_device = 1
-    else:
-        free = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 2**33)
-        per_device = max(1, min(_ACCELERATOR_GROUP, free // member_bytes(chosen, n_students)))
-    return min(per_device, -(-n_members // n_devices)) * n_devices
 
 
 def knobs(chosen: Protocol, n: int) -> Knobs:
@@ -191,7 +178,7 @@ class Trainer:
                 )
                 trained = {arm: tree["students"][arm].params for arm in self.arms}
                 step = after * n_steps(chosen.student)
-            self._require_finite({arm: (trained[arm], losses[arm]) for arm in trained}, members)
+            programs.require_finite({a: (trained[a], losses[a]) for a in trained}, members)
             if final or self.curves:
                 rows += measure(trained, step)
             yield epoch + 1, tree, rows
@@ -215,15 +202,6 @@ class Trainer:
                 whole = devices.gather(params)
                 self.snapshots(arm, step, jax.tree.map(lambda x: x[: len(members)], whole))
         return rows
-
-    def _require_finite(self, trees: dict, members) -> None:
-        for arm, finite in devices.gather(self.programs.finite(trees)).items():
-            if not finite.all():
-                raise LabError(
-                    f"learning_rate: the training of {arm} is no longer finite for member "
-                    f"{members[np.argmin(finite)]}; use a smaller --student.learning-rate or "
-                    "--teacher.learning-rate"
-                )
 
 
 _LAST: dict = {}

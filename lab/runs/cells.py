@@ -6,15 +6,20 @@ first group that is not finished, from the last point of it that was saved.
 
 import itertools
 import json
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Integer
 
 from lab.errors import LabError
+from lab.runs import records
+from lab.runs.fields import Members, span
 from lab.runs.progress import Meter
+from lab.runs.records import Label
+from lab.runs.results import FRESH
+from lab.runs.rows import require_finite
 from lab.runs.run import Run
 
 
@@ -41,14 +46,9 @@ class Cell:
 
 def members(text: str) -> Integer[np.ndarray, "E"]:
     """Member numbers of a count ("8") or a range ("0:20"). Raises `LabError` for anything else."""
-    first, colon, last = text.rpartition(":")
-    try:
-        low, high = int(first or 0), int(last)
-    except ValueError:
-        low, high = 0, 0
-    if low < 0 or not low < high < 2**31 or (colon and not first):
-        raise LabError(f"members: {text!r} names no member; give a count (8) or a range (0:20)")
-    return np.arange(low, high)
+    if text not in Members():
+        raise LabError(f"members: {text!r} is not {Members()}")
+    return np.arange(*span(text))
 
 
 def grid(members_text: str, **axes: Iterable) -> list[Cell]:
@@ -97,7 +97,7 @@ def measure(
     group_size: Callable[[Job, list[Cell]], int],
 ) -> list[dict]:
     """The rows of all cells in their order; those that an earlier process finished are kept."""
-    mark = job.run.mark or {"cells": {}, "open": None}
+    mark = _continued(job.run, cells)
     done, open_group = dict(mark["cells"]), mark["open"]
     by_shape: dict[Hashable, list[Cell]] = {}
     for cell in cells:
@@ -111,20 +111,23 @@ def measure(
                 group = some[first : first + size]
                 keys = [cell.key for cell in group]
                 place = {"cells": keys, "size": size}
-                same = open_group is not None and open_group | place == open_group
-                job.step, job.rows = (open_group["step"], open_group["rows"]) if same else (0, [])
+                job.step, job.rows = 0, []
+                if open_group is not None and open_group | place == open_group:
+                    job.step, job.rows = open_group["step"], open_group["rows"]
 
                 def note(step, rows, tree, place=place):
+                    require_finite(rows)
                     job.run.save(
                         {"cells": done, "open": {**place, "step": step, "rows": rows}}, tree
                     )
 
                 job.size, job._note = size, note
                 found = rows_of(job, group)
+                require_finite(found)
                 for cell in group:
                     done[cell.key] = [row for row in found if _belongs(row, cell)]
                 if sum(len(done[key]) for key in keys) != len(found):
-                    raise LabError("rows: a row has not the columns of exactly one cell")
+                    raise LabError(f"rows: a row has not the columns of exactly one cell; {FRESH}")
                 last = len(done) == len(cells)
                 job.run.save({"cells": done, "open": None}, force=last or len(group) > 1)
                 open_group = None
@@ -132,5 +135,18 @@ def measure(
     return [row for key in sorted(done, key=order.__getitem__) for row in done[key]]
 
 
-def _belongs(row: dict, cell: Cell) -> bool:
-    return all(row[name] == value for name, value in cell.columns.items())
+def _continued(run: Run, cells: list[Cell]) -> Label:
+    """What an earlier process noted. Raises `LabError` if that is not of these cells."""
+    if run.mark is None:
+        return {"cells": {}, "open": None}
+    note = run.folder / "progress.json"
+    records.require(run.mark, Label, str(note), FRESH)
+    mark, known = cast(Label, run.mark), {cell.key: cell for cell in cells}
+    for key, rows in mark["cells"].items():
+        if key not in known or not all(_belongs(row, known[key]) for row in rows):
+            raise LabError(f"{note} holds other cells than are asked for; {FRESH}")
+    return mark
+
+
+def _belongs(row: Mapping[str, Any], cell: Cell) -> bool:
+    return all(name in row and row[name] == value for name, value in cell.columns.items())

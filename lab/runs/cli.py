@@ -11,15 +11,17 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import tyro
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from lab import devices
 from lab.errors import LabError
 from lab.runs import claims, configs, results
+from lab.runs.endings import one_line
 from lab.runs.experiment import Experiment, Options
 from lab.runs.progress import console
+from lab.runs.results import FRESH
 from lab.runs.run import Run
 
 
@@ -30,30 +32,41 @@ def start(experiment: Experiment) -> None:
     """
     before = signal.signal(signal.SIGINT, _interrupted)
     try:
-        config, options = parse(experiment, sys.argv[1:])
-        devices.start(experiment.cpu_devices)
-        data, dataset = experiment.prepare(config, options)
-        with Run(options.out, experiment.name, config, dataset, options.fresh) as run:
-            if run.complete:
-                console.print(f"{run.folder} is complete; --fresh starts over", markup=False)
-            else:
-                if run.mark:
-                    console.print(f"continuing {run.folder}", markup=False)
-                experiment.finish(run, experiment.measure(config, data, run, options))
-            if devices.is_main():
-                show(run.folder, experiment.draw_run(run.folder))
-    except LabError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(
-            f"{error.filename or 'out'}: {error.strerror or error}; put that right and run it again"
-        )
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        fail("group: the members do not fit into the device's memory; use a smaller --group")
+        with one_line():
+            config, options = parse(experiment, sys.argv[1:])
+            devices.start(experiment.cpu_devices)
+            data, dataset = experiment.prepare(config, options)
+            with Run(options.out, experiment.name, config, dataset, options.fresh) as run:
+                _run(experiment, run, config, data, options)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _run(experiment: Experiment, run: Run, config, data, options: Options) -> None:
+    """Run to the end, or show what an earlier process did."""
+    again = run.complete
+    if again:
+        console.print(f"{run.folder} is complete; --fresh starts over", markup=False)
+    else:
+        if run.mark:
+            console.print(f"continuing {run.folder}", markup=False)
+        experiment.finish(run, experiment.measure(config, data, run, options))
+    if devices.is_main():
+        show(
+            run.folder, _drawn_again(experiment, run) if again else experiment.draw_run(run.folder)
+        )
+
+
+def _drawn_again(experiment: Experiment, run: Run) -> list[Path]:
+    """The figure of a record that somebody else wrote: it may not say what the figure shows."""
+    try:
+        return experiment.draw_run(run.folder)
+    except (LookupError, TypeError, ValueError) as error:
+        if isinstance(error, LabError):
+            raise
+        why = f"{type(error).__name__}: {error}"
+        path = run.folder / "run.json"
+        raise LabError(f"{path} does not say what its figure shows ({why}); {FRESH}") from error
 
 
 def _interrupted(*_) -> None:
@@ -69,12 +82,6 @@ def _interrupted(*_) -> None:
     with contextlib.suppress(OSError):
         os.write(sys.stdout.fileno(), line.encode())
     os._exit(130)
-
-
-def fail(message: str) -> None:
-    """Print the one line and end with status 2."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
-    raise SystemExit(2)
 
 
 def parse(experiment: Experiment, argv: list[str]):
@@ -127,19 +134,19 @@ def _presets(experiment: Experiment) -> str:
 
 def show(folder: Path, figures: list[Path]) -> None:
     """What the table says, the rules of its verdicts, the paths written, last the run folder."""
-    record = results.read_json(folder / "run.json")
+    record = results.read_record(folder / "run.json")
     found = claims.of_record(record).values()
     for group in dict.fromkeys(c.group for c in found):
         some = [c for c in found if c.group == group]
         heads = [h for h in ("null", "published", "verdict") if any(getattr(c, h) for c in some)]
-        text = RichTable("", group or "measured")
+        text = RichTable("", escape(group or "measured"))
         for head in ("95 % interval", "n", *heads):
             text.add_column(head, no_wrap=head in ("95 % interval", "verdict"))
         for c in some:
             mean, low, high = (f"{x:.{c.digits}f}" for x in (c.mean, c.low, c.high))
             ends = "one run" if math.isnan(c.low) else f"{low} to {high}"
             more = [getattr(c, head) for head in heads]
-            text.add_row(c.text, mean, ends, c.runs or str(c.n), *more)
+            text.add_row(*map(escape, (c.text, mean, ends, c.runs or str(c.n), *more)))
         console.print(text)
     for line in dict.fromkeys([f"rule: {c.rule}" for c in found if c.rule]):
         console.print(line, markup=False)

@@ -8,7 +8,12 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
+
+from lab.errors import LabError
+from lab.runs import records
+
+_REMEDY = "the record is of another version, or was changed: make it again"
 
 
 def as_json(config) -> dict:
@@ -18,16 +23,28 @@ def as_json(config) -> dict:
     return values
 
 
-def from_json(default, values: Mapping[str, Any]):
-    """`default` with the values that a record holds; what it does not hold keeps its default."""
+def from_json(default, values: Mapping[str, Any], prefix: str = ""):
+    """`default` with the values that a record holds; what it does not hold keeps its default.
+
+    Raises `LabError`, which names the field, for one that the configuration has not, or that is of
+    another type; those of the configuration itself for values that it refuses.
+    """
+    kinds = get_type_hints(type(default))
+    fields = [field.name for field in dataclasses.fields(default)]
+    if unknown := [name for name in values if name not in fields]:
+        raise LabError(f"config: {prefix}{unknown[0][:80]} is no field of it; {_REMEDY}")
     changed = {}
-    for field in dataclasses.fields(default):
-        if field.name in values:
-            now, value = getattr(default, field.name), values[field.name]
-            if dataclasses.is_dataclass(now):
-                value = from_json(now, value)
-            changed[field.name] = tuple(value) if isinstance(now, tuple) else value
-    return dataclasses.replace(default, **changed)
+    for name, value in values.items():
+        now = getattr(default, name)
+        if dataclasses.is_dataclass(now) and isinstance(value, Mapping):
+            changed[name] = from_json(now, value, f"{prefix}{name}.")
+        else:
+            records.require(value, kinds[name], f"config: {prefix}{name}", _REMEDY)
+            changed[name] = tuple(value) if isinstance(now, tuple) else value
+    try:
+        return dataclasses.replace(default, **changed)
+    except LabError as error:  # which names the field alone
+        raise LabError(f"{prefix}{error}") from error
 
 
 def differences(config, default) -> dict[str, Any]:

@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from lab.errors import LabError
-from lab.runs import cells, claims, configs, results
+from lab.runs import cells, claims, configs, fields, paths, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.results import Table
+from lab.runs.fields import Count
+from lab.runs.results import FRESH, Table
+from lab.runs.rows import require_columns, require_finite
 from lab.runs.run import Run
 
 
@@ -25,8 +27,10 @@ class Options:
     """Start over, discarding what the run folder holds."""
     data_dir: Path | None = None
     """Folder with MNIST's IDX files; default: $SUBLIMINAL_MNIST, else the cache."""
-    group: int | None = None
+    group: Annotated[int, Count(1, 1_000_000)] | None = None
     """Members trained at once; default: one per device on CPU, what fits on an accelerator."""
+
+    __post_init__ = fields.check
 
 
 def no_data(config: Any, options: Options) -> tuple[Any, dict]:
@@ -65,11 +69,18 @@ class Experiment:
         return cells.measure(job, chosen, self.rows, self.shape, self.group)
 
     def finish(self, run: Run, rows: list[dict]) -> None:
-        """Write the table and its record, with all that the table says."""
+        """Write the table and its record, with all that the table says.
+
+        Raises `LabError` for rows that are no table, or hold a nan.
+        """
+        require_columns(rows, (), self.units, FRESH)
+        require_finite(rows)
         run.finish(rows, lambda record: self.described(results.columns(rows), record))
 
     def draw_run(self, folder: Path) -> list[Path]:
         """figure.png and figure.pdf in a run folder, from its table and record alone."""
+        for suffix in (".png", ".pdf"):
+            paths.vacate(folder / f"figure{suffix}")
         return self.draw(folder / "table.csv", folder / "run.json", folder / "figure")
 
     def described(self, table: Table, record: dict) -> dict:
@@ -100,6 +111,9 @@ def named(name: str) -> Experiment:
         raise LabError(f"experiment: {name!r} is no experiment's name")
     module = name if "." in name else f"experiments.{name}"
     try:
-        return importlib.import_module(module).EXPERIMENT
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise LabError(f"experiment: {name} is not known ({error})") from error
+        found = importlib.import_module(module).EXPERIMENT
+    except (ImportError, AttributeError) as error:
+        raise LabError(f"experiment: {name} is not known ({error}); is its module here?") from error
+    if not isinstance(found, Experiment):
+        raise LabError(f"experiment: {name}.EXPERIMENT is no experiment")
+    return found

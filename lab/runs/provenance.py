@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 import jax
 
 from lab.errors import LabError
-from lab.runs import results
 
 PACKAGES = ("subliminal-lab", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -35,16 +35,18 @@ def peak_memory_mb() -> int:
 def require_clean(record: dict) -> None:
     """Raise `LabError` unless all of a record's sittings were at unchanged commits before HEAD."""
     again = "run it again with --fresh"
-    for sitting in results.sittings(record):
-        git = sitting.get("git")
+    for sitting in record["sittings"]:
+        git = sitting["git"]
         if git is None:
             raise LabError(f"git: the run was made outside of a clone of the lab; {again} in one")
         at = git["commit"][:8]
         if git["dirty"]:
             raise LabError(f"git: the run was made on uncommitted changes to {at}; commit, {again}")
         try:
+            if not re.fullmatch("[0-9a-f]{40,64}", git["commit"]):  # it may look like an option
+                raise ValueError(git["commit"])
             _ask("merge-base", "--is-ancestor", git["commit"], "HEAD")
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise LabError(
                 f"git: commit {at} of the run is not in the history of HEAD; merge it, or {again}"
             ) from error

@@ -21,10 +21,22 @@ from lab.runs.experiment import Options, named
 from lab.runs.run import Run
 
 FACTOR = 2.0
+# What may differ between machines, as far as one machine can show it.
+SETTINGS = {
+    "as made": {},
+    "one thread": {"PJRT_NPROC": "1"},
+    "narrow vectors": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
+    "two devices": {"JAX_NUM_CPU_DEVICES": "2"},
+    "four devices": {"JAX_NUM_CPU_DEVICES": "4"},
+}
 
 
 class AbsentDataError(LabError):
     """The table's dataset is not on disk."""
+
+
+Spread = Mapping[str, Mapping[str, Sequence[float]]]
+"""Distances that were measured: in a setting, of a column, typical and largest."""
 
 
 class Distance(NamedTuple):
@@ -91,7 +103,7 @@ def distances(
     return known
 
 
-def tolerances(spread: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Distance]:
+def tolerances(spread: Spread) -> dict[str, Distance]:
     """How far each column may be, from distances that were measured in several settings."""
     columns = list(dict.fromkeys(column for one in spread.values() for column in one))
     return {
@@ -106,6 +118,11 @@ def too_far(known: Mapping[str, Distance], may_be: Mapping[str, Distance]) -> li
         raise LabError(f"spread: {', '.join(missing)} was never measured; replay with --measure")
     inside = lambda a, b: a.typical <= b.typical and a.largest <= b.largest  # false for nan
     return [column for column, one in known.items() if not inside(one, may_be[column])]
+
+
+def said(known: Mapping[str, Sequence[float]]) -> str:
+    """Distances as text."""
+    return ", ".join(f"{k} by {typical:.2g} ({most:.2g})" for k, (typical, most) in known.items())
 
 
 def _place(row: dict, record: dict) -> tuple[tuple[str, object], ...]:

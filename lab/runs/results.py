@@ -1,46 +1,26 @@
 """Tables and their provenance: reading, writing, merging, summarising. numpy only, never jax.
 
 A table is tidy: a dict of columns of equal length, one row per (arm, member, measurement point).
+A record holds the digest of its table, and its own: neither is believed where they do not fit.
 """
 
 import csv
 import io
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from lab import stats
 from lab.errors import LabError
+from lab.runs import paths, records
+from lab.runs import rows as rules
+from lab.runs.records import Complete, Record
 from lab.stats import Estimate
 
 Table = dict[str, np.ndarray]
-
-
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write beside `path`, then rename, so that a reader never sees half a file."""
-    part = path.with_name(path.name + ".part")
-    data = content.encode() if isinstance(content, str) else content
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def write_json(path: Path, value: dict) -> None:
-    """`value` as indented JSON, keys in their own order: it is the order of a table's columns."""
-    write_atomic(path, json.dumps(value, indent=1) + "\n")
-
-
-def read_json(path: Path) -> dict:
-    """The object in `path`. Raises `LabError` if it is missing or not JSON."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise LabError(f"{path} cannot be read ({error}); rerun the experiment") from error
+FRESH = "rerun with --fresh to start over"
 
 
 def write_table(path: Path, rows: Iterable[Mapping]) -> None:
@@ -50,19 +30,75 @@ def write_table(path: Path, rows: Iterable[Mapping]) -> None:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomic(path, text.getvalue())
+    paths.write_atomic(path, text.getvalue())
 
 
-def read_rows(path: Path) -> list[dict]:
-    """The rows of a CSV written by `write_table`, numbers as int or float."""
+def read_rows(path: Path, cell: Iterable[str] = (), units: Iterable[str] = ()) -> list[dict]:
+    """The rows of a CSV written by `write_table`, numbers as int or float.
+
+    `cell` and `units` are the columns of a cell and the measured ones. Raises `LabError`, which
+    names the file and the remedy, if it is not a table of the lab, or has not these columns.
+    """
+    remedy = remedy_of(path)
+    data = records.whole(path, remedy)
     try:
-        with path.open(newline="") as file:
-            rows = [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
-    except OSError as error:
-        raise LabError(f"{path} cannot be read ({error}); rerun the experiment") from error
-    if not rows or not {"arm", "member"} <= set(rows[0]):
-        raise LabError(f"{path} is not a table of the lab (no columns arm, member)")
-    return rows
+        head, *lines = csv.reader(io.StringIO(data.decode(), newline=""))
+        if len(set(head)) < len(head) or any(len(line) != len(head) for line in lines):
+            raise ValueError("a row is cut, or a column is there twice")
+        found = [dict(zip(head, map(_number, line), strict=True)) for line in lines]
+    except (ValueError, csv.Error) as error:  # of unicode, of no line at all
+        raise LabError(f"{path} is not a table of the lab ({error}); {remedy}") from error
+    rules.require_columns(found, cell, units, f"{path} is not a table of the lab; {remedy}")
+    return found
+
+
+def remedy_of(path: Path) -> str:
+    """What helps if a table or its record is damaged: a run's, or else a committed one."""
+    if path.name in ("run.json", "table.csv"):
+        return FRESH
+    return f"restore it: git checkout -- {path.with_suffix('.csv')} {path.with_suffix('.json')}"
+
+
+def table_of(record: Path) -> Path:
+    """The table that a record is of: in a run folder, or beside it under its name."""
+    name = "table.csv" if record.name == "run.json" else f"{record.stem}.csv"
+    return paths.inside(record.parent, name, remedy_of(record))
+
+
+def read_record(path: Path) -> dict:
+    """The record of a run or of a committed table, checked: if complete, against its table.
+
+    Raises `LabError`, which names the file and the remedy.
+    """
+    remedy, table = remedy_of(path), table_of(path)
+    record = records.read(paths.inside(path.parent, path.name, remedy), Record, remedy, sealed=True)
+    if record["status"] == "complete":
+        records.require(record, Complete, str(path), remedy)
+        records.whole(table, remedy)
+        if records.digest(table) != cast(Complete, record)["table"]:
+            raise LabError(f"{table} was changed after it was written; {remedy}")
+    return cast(dict, record)
+
+
+def write(record: Path, rows: list[dict], described: dict) -> None:
+    """A table and its record, sealed together.
+
+    Raises `LabError` for rows that are no table, or hold a nan: such a table is never complete.
+    """
+    names = described.get("cell", ()), described.get("units", ())
+    rules.require_columns(rows, *names, remedy_of(record))
+    rules.require_finite(rows)
+    table = table_of(record)
+    write_table(table, rows)
+    records.write(record, described | {"table": records.digest(table)}, sealed=True)
+
+
+def read(record: Path) -> tuple[list[dict], dict]:
+    """The rows and the record of a complete run, or of a committed table; both checked."""
+    found = read_record(record)
+    if found["status"] != "complete":
+        raise LabError(f"{record.parent} is not complete; run its command again first")
+    return read_rows(table_of(record), found["cell"], found["units"]), found
 
 
 def read_table(path: Path) -> Table:
@@ -141,44 +177,32 @@ def band(
     return places, mean, low, high
 
 
-_SITTING = ("git", "packages", "device", "processes")
-
-
-def sittings(record: dict) -> list[dict]:
-    """Commit, versions and devices of every process that worked on a run, each different one once.
-
-    Records of earlier versions hold those of one process, beside the rest.
-    """
-    return record.get("sittings") or [{k: record.get(k) for k in _SITTING}]
-
-
 def merge(folders: list[Path]) -> tuple[list[dict], dict]:
     """The rows and the record of runs that differ in their members only, and so in their cells.
 
     Raises `LabError` if they differ in more, overlap, leave gaps, or are not complete.
     """
-    records = [read_json(folder / "run.json") for folder in folders]
+    found = [read(folder / "run.json") for folder in folders]
+    every = [record for _, record in found]
     rows: list[dict] = []
-    for folder, record in zip(folders, records, strict=True):
-        if record["status"] != "complete":
-            raise LabError(f"{folder} is not complete; run its command again first")
+    for folder, (new, record) in zip(folders, found, strict=True):
         same = lambda r: (
             {k: v for k, v in r["config"].items() if k not in ("members", "dataset")},
             r["dataset"],
             r["experiment"],
         )
-        if same(record) != same(records[0]):
+        if same(record) != same(every[0]):
             raise LabError(f"{folder} and {folders[0]} differ in more than their members")
-        new = read_rows(folder / "table.csv")
         cell = lambda row, names=tuple(record["cell"]): tuple(row[name] for name in names)
         if {cell(row) for row in new} & {cell(row) for row in rows}:
             raise LabError(f"{folder} repeats members of another folder; merge disjoint ranges")
         rows += new
     rows.sort(key=lambda row: row["member"])  # stable: the order of arms stays
-    whole = {k: v for k, v in records[0].items() if k not in _SITTING}
-    together = [one for record in records for one in sittings(record)]
-    whole["sittings"] = [one for i, one in enumerate(together) if one not in together[:i]]
-    if len(records) == 1:
+    together = [one for record in every for one in record["sittings"]]
+    whole = every[0] | {
+        "sittings": [one for i, one in enumerate(together) if one not in together[:i]]
+    }
+    if len(every) == 1:
         return rows, whole
     members = {row["member"] for row in rows}
     first, last = min(members), max(members)
@@ -187,8 +211,8 @@ def merge(folders: list[Path]) -> tuple[list[dict], dict]:
     span = f"{first}:{last + 1}" if first else str(last + 1)
     of_a_folder = ("overrides", "command", "hash", "wall_seconds", "peak_memory_mb")
     whole = {k: v for k, v in whole.items() if k not in (*of_a_folder, "claims")}
-    whole["config"] = {**records[0]["config"], "members": span}
-    whole["folders"] = [{k: record.get(k) for k in of_a_folder} for record in records]
+    whole["config"] = {**every[0]["config"], "members": span}
+    whole["folders"] = [{k: record.get(k) for k in of_a_folder} for record in every]
     return rows, whole
 
 

@@ -4,16 +4,17 @@ runs/<experiment>/<hash>/ holds run.json (configuration, provenance and claims),
 figure.png and .pdf, and while a run is under way progress.json with the checkpoint it names.
 """
 
-import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from lab import devices
 from lab.errors import LabError
-from lab.runs import checkpoint, provenance, results
+from lab.runs import checkpoint, environment, paths, provenance, records, results
 from lab.runs.configs import as_json, config_hash, leaves, overrides
+from lab.runs.records import Progress
+from lab.runs.results import FRESH
+from lab.runs.saving import saving
 
 _CHECKPOINT_SECONDS = "SUBLIMINAL_CHECKPOINT_SECONDS"
 
@@ -21,33 +22,37 @@ _CHECKPOINT_SECONDS = "SUBLIMINAL_CHECKPOINT_SECONDS"
 class Run:
     """One run folder, owned from construction to `close`.
 
-    Raises `LabError` if another process owns it, if it cannot be written, or if it belongs to
-    another configuration.
+    Raises `LabError` if another process owns it, if it cannot be written, if it belongs to another
+    configuration, or if what it holds is damaged.
     """
 
     def __init__(self, root: Path, experiment: str, config, dataset: dict, fresh: bool = False):
         self.experiment, self.config, self.dataset = experiment, config, dataset
         self.hash = config_hash(experiment, config, dataset)
-        self.folder = Path(root) / experiment / self.hash
+        self.folder = paths.inside(Path(root), f"{experiment}/{self.hash}")
         self._lock = None
         self._sittings = [provenance.collect()]  # now: the working tree may change while we run
         self._earlier = 0.0
         self._began = self._saved = time.monotonic()
-        self._every = float(os.environ.get(_CHECKPOINT_SECONDS, "20"))
+        self._every = environment.number(_CHECKPOINT_SECONDS, 20)
         try:
             devices.on_main(lambda: self._take(fresh))
             self._mark = self._read_mark()
-        except LabError:
+            self._earlier = self._mark["seconds"] if self._mark else 0.0
+            if devices.is_main() and not self.complete:
+                records.write(self._path("run.json"), self._record("running"), sealed=True)
+        except (LabError, OSError):
             self.close()
             raise
-        self._earlier = self._mark["seconds"] if self._mark else 0.0
-        if devices.is_main() and not self.complete:
-            results.write_json(self.folder / "run.json", self._record("running"))
+
+    def _path(self, name: str) -> Path:
+        """Of something in the folder, which no link leads out of."""
+        return paths.inside(self.folder, name, FRESH)
 
     def _take(self, fresh: bool) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / "lock").open("w")
+            self._lock = paths.open_lock(self.folder / "lock")
         except OSError as error:
             raise LabError(
                 f"out: {self.folder} cannot be written ({error.strerror}); name another with --out"
@@ -55,45 +60,47 @@ class Run:
         _flock(self._lock, self.folder)
         if fresh:
             # First what says that the folder holds something, so that a kill leaves no half-truth.
-            for name in ("run.json", "progress.json"):
-                (self.folder / name).unlink(missing_ok=True)
-            for path in self.folder.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path.name != "lock":
-                    path.unlink()
-        if (self.folder / "run.json").exists():
-            record = results.read_json(self.folder / "run.json")
+            first = [self.folder / name for name in ("run.json", "progress.json")]
+            for path in [*first, *self.folder.iterdir()]:
+                if path.name != "lock":
+                    paths.remove(path)
+        if (record := self._stored()) is not None:
             self._require_same(record)
-            earlier, (now,) = results.sittings(record), self._sittings
+            earlier, (now,) = record["sittings"], self._sittings
             self._sittings = [one for one in earlier if one != now] + [now]
         if self.complete:
             self._drop_progress()
 
+    def _stored(self) -> dict | None:
+        """What run.json says, if there is one."""
+        path = self._path("run.json")
+        return results.read_record(path) if path.exists() else None
+
     def _require_same(self, record: dict) -> None:
         """Raise `LabError` if the folder holds another run, or one of other defaults."""
-        found, ours = leaves(record.get("config", {})), leaves(as_json(self.config))
+        found, ours = leaves(record["config"]), leaves(as_json(self.config))
         other = [name for name in ours if name in found and found[name] != ours[name]]
-        other += ["dataset"] * (record.get("dataset") != self.dataset)
-        other += ["experiment"] * (record.get("experiment") != self.experiment)
-        if other:
+        other += ["dataset"] * (record["dataset"] != self.dataset)
+        other += ["experiment"] * (record["experiment"] != self.experiment)
+        if other or record.get("hash") != self.hash:
             raise LabError(
-                f"out: {self.folder} holds a run of another configuration ({', '.join(other)}); "
-                f"name another folder with --out, or start over with --fresh"
+                f"out: {self.folder} holds a run of another configuration "
+                f"({', '.join(other) or 'hash'}); name another folder with --out, or start over "
+                "with --fresh"
             )
 
-    def _read_mark(self) -> dict | None:
-        path = self.folder / "progress.json"
+    def _read_mark(self) -> Progress | None:
+        path = self._path("progress.json")
         if not path.exists():
             return None
-        mark = results.read_json(path)
-        if not {"label", "checkpoint", "seconds"} <= set(mark):
-            raise LabError(f"checkpoint: {path} is damaged; rerun with --fresh to start over")
+        mark = records.read(path, Progress, FRESH, sealed=True)
+        if mark["run"] != f"{self.experiment}/{self.hash}":
+            raise LabError(f"{path} is of another configuration; {FRESH}")
         return mark
 
     def _drop_progress(self) -> None:
-        (self.folder / "progress.json").unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "checkpoint", ignore_errors=True)
+        paths.remove(self.folder / "progress.json")
+        checkpoint.delete(self.folder / "checkpoint")
 
     def __enter__(self):
         return self
@@ -109,9 +116,9 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether the table is written and final."""
-        path = self.folder / "run.json"
-        return path.exists() and results.read_json(path).get("status") == "complete"
+        """Whether the table is written and final. Raises `LabError` if it was changed since."""
+        record = self._stored()
+        return record is not None and record["status"] == "complete"
 
     @property
     def seconds(self) -> float:
@@ -132,15 +139,23 @@ class Run:
             return
         self._saved = time.monotonic()
         before = self._mark["checkpoint"] if self._mark else None
-        name = None
+        name = files = None
         if tree is not None:
             name = f"checkpoint/{(int(before.split('/')[1]) if before else 0) + 1}"
-            checkpoint.save(self.folder / name, tree)
-        self._mark = {"label": label, "checkpoint": name, "seconds": self.seconds}
+            checkpoint.save(self._path(name), tree)
+            files = checkpoint.digest(self._path(name))
+        mark: Progress = {
+            "run": f"{self.experiment}/{self.hash}",
+            "label": label,
+            "checkpoint": name,
+            "files": files,
+            "seconds": self.seconds,
+        }
         if devices.is_main():
-            results.write_json(self.folder / "progress.json", self._mark)
+            records.write(self._path("progress.json"), mark, sealed=True)
+        self._mark = mark
         if before and before != name:
-            checkpoint.delete(self.folder / before)
+            checkpoint.delete(self._path(before))
 
     def _due(self) -> bool:
         # Hosts must agree, or one would wait in orbax for the others: the first's clock decides.
@@ -149,23 +164,38 @@ class Run:
     def restore(self, like):
         """The tree of the last `save`, in the shape of `like`."""
         name = self._mark["checkpoint"] if self._mark else None
-        if not name:
-            raise LabError(f"checkpoint: {self.folder} has none; rerun with --fresh to start over")
-        return checkpoint.restore(self.folder / name, like)
+        if self._mark is None or name is None:
+            raise LabError(f"checkpoint: {self.folder} has none; {FRESH}")
+        path = self._path(name)
+        if checkpoint.digest(path) != self._mark["files"]:
+            raise LabError(f"checkpoint: {path} was changed after it was written; {FRESH}")
+        return checkpoint.restore(path, like)
 
     def snapshot(self, name: str, params) -> None:
         """Keep parameters (nested dicts of numpy arrays) as snapshots/<name>.safetensors."""
+        path = self._path("snapshots") / f"{name}.safetensors"
         if devices.is_main():
-            (self.folder / "snapshots").mkdir(exist_ok=True)
-        checkpoint.save_parameters(self.folder / "snapshots" / f"{name}.safetensors", params)
+            path.parent.mkdir(exist_ok=True)
+            paths.vacate(path)
+        checkpoint.save_parameters(path, params)
 
-    def finish(self, rows: list[dict], described: Callable[[dict], dict] = dict) -> None:
-        """Write the table and its record, `described` further; drop what only resumption needed."""
+    def keep_file(self, source: Path, name: str) -> None:
+        """Keep a copy of a file as `name`, below the run folder."""
+        target = self._path(name)
+        if devices.is_main():
+            target.parent.mkdir(exist_ok=True)
+            with saving(target):
+                paths.write_atomic(target, source.read_bytes())
+
+    def finish(self, rows: list[dict], described: Callable[[dict], dict]) -> None:
+        """Write the table and its record, `described` further; drop what only resumption needed.
+
+        Raises `LabError` for a table that is not to be kept, as one with a nan in it.
+        """
         devices.on_main(lambda: self._write(rows, described))
 
     def _write(self, rows: list[dict], described: Callable[[dict], dict]) -> None:
-        results.write_table(self.folder / "table.csv", rows)
-        results.write_json(self.folder / "run.json", described(self._record("complete")))
+        results.write(self._path("run.json"), rows, described(self._record("complete")))
         self._drop_progress()
 
     def _record(self, status: str) -> dict:
