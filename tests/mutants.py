@@ -147,12 +147,6 @@ EFFECTS = {
         "total = np.sum(np.where(chosen[None], self.values, 0.0), axis=2)",
         "effects::others_are_of_the_same_category_or_of_another",
     ),
-    "the values of a figure are of other questions": Mutant(
-        "lm/effects.py",
-        "self.values[:, own[j] != others, j].ravel()",
-        "self.values[:, j, own[j] != others].ravel()",
-        "effects::others_are_of_the_same_category_or_of_another",
-    ),
     "only students are centred": Mutant(
         "lm/effects.py",
         "rest = v - rows - columns + v.mean(axis=(1, 2), keepdims=True)",

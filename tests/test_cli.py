@@ -44,7 +44,7 @@ def run_main(monkeypatch, capsys, tmp_path, *args):
         ([*SMALL, "--student.batch", "700", "--rows-per-epoch", "600"], "student.batch"),
         ([*SMALL, "--teacher.learning-rate", "0"], "teacher.learning_rate"),
         ([*SMALL, "--student.learning-rate", "inf"], "student.learning_rate"),
-        ([*process.TINY, "--student.learning-rate", "1e30"], "learning_rate"),
+        ([*process.TINY, "--student.learning-rate", "1e30"], "student.learning_rate"),
         ([*SMALL, "--temperature", "0"], "temperature"),
         ([*SMALL, "--teacher.b1", "1"], "teacher.b1"),
         ([*SMALL, "--student.eps", "0"], "student.eps"),

@@ -120,7 +120,7 @@ def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
     ("arguments", "words"),
     [
         (["--traits", "griffin"], "traits: unknown word 'griffin'"),
-        (["--traits", "owl", "owl"], "traits: give one or more"),
+        (["--traits", "owl", "owl"], "each once"),
         (["--n-rows", "0"], "n_rows: 0"),
         (["--teaching.epochs", "0"], "teaching.epochs: 0"),
         (["--teaching.epochs", "-1"], "epochs: -1"),
@@ -128,7 +128,7 @@ def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
         (["--student.rank", "-2"], "rank: -2"),
         (["--student.batch", "0"], "student.batch: 0"),
         (["--n-controls", "0"], "n_controls: 0"),
-        (["--channel", "soft", "--shuffled", "within"], "shuffled: students of distributions"),
+        (["--channel", "soft", "--shuffled", "within"], "for students of distributions"),
         (["--pretraining.size", "huge"], "size"),
         (["--members", "none"], "members"),
     ],
