@@ -87,7 +87,7 @@ def says(table: Table, record: dict) -> list[Claim]:
         rule = claims.reproduced(e, number, margin=0.01, chance=0.1) if same else {}
         found.append(claims.claim(TEXTS[arm], e, "accuracy", **rule))
     gained = lambda arm: results.paired(table, arm, "reference", "accuracy")
-    part = lambda arm: stats.mean_estimate(gained(arm) / gained("teacher"))
+    part = lambda arm: stats.mean_estimate(stats.part_of(gained(arm), gained("teacher")))
     for kind, (text, least) in GAINS.items():
         e, null = part(f"student_{kind}"), part(f"cross_{kind}")
         found.append(claims.claim(text, e, **claims.effect(e, null, least, "other init")))

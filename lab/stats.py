@@ -36,11 +36,19 @@ def mean_interval(
     return mean, mean - float(half), mean + float(half)
 
 
+def part_of(part: Float[np.ndarray, "n"], whole: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """part / whole, run by run; nan where there is nothing to be a part of."""
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole != 0)
+
+
 def ratio_estimate(part: Float[np.ndarray, "n"], whole: Float[np.ndarray, "n"]) -> Estimate:
     """Mean part over mean whole of the same runs, with the t interval of the delta method.
 
-    It is too narrow where the mean whole is not far from 0 in its own standard errors.
+    It is too narrow where the mean whole is not far from 0 in its own standard errors; all of it is
+    nan where that is 0.
     """
+    if np.mean(whole) == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), len(part))
     ratio = float(np.mean(part) / np.mean(whole))
     _, low, high = mean_interval((part - ratio * whole) / np.mean(whole))
     return Estimate(ratio, ratio + low, ratio + high, len(part))

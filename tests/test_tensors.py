@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import struct
+from contextlib import contextmanager
 
 import jax
 import numpy as np
@@ -89,15 +90,17 @@ def test_arrays_of_another_shape_are_refused_before_they_are_read(tmp_path):
     refused(tmp_path / "x", {"c": (1,)})
 
 
-@pytest.fixture
+@contextmanager
 def full():
-    """No file may have more than 1000 bytes, as if the disk were full."""
+    """No file may have more than 1000 bytes, as if the disk were full; pytest's own neither."""
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def saves():
@@ -115,15 +118,13 @@ def saves():
 
 
 @pytest.mark.parametrize("name", saves())
-def test_a_failing_write_is_one_line_and_leaves_no_half_file(name, tmp_path, request):
+def test_a_failing_write_is_one_line_and_leaves_no_half_file(name, tmp_path):
     save = saves()[name]
     save(tmp_path / "folder")
     before = {path.name: path.read_bytes() for path in (tmp_path / "folder").iterdir()}
-    request.getfixturevalue("full")
     for folder in (tmp_path / "folder", tmp_path / "new"):
-        with pytest.raises(
-            LabError, match=r" cannot be written \(File too large.*; free"
-        ) as problem:
+        said = r" cannot be written \(File too large.*; free"
+        with pytest.raises(LabError, match=said) as problem, full():
             save(folder)
         named = str(problem.value).split()[0]  # of a tokenizer's files the first, not yet there
         assert named == str(folder / name) or (name == "tokenizer.json" and named == str(folder))

@@ -79,7 +79,8 @@ def _definitions(table: Table, batch: int, large: int, epoch: float) -> list[Cla
                 e, other = (mean_along(table, arm, kind + end, last) for arm in (PLAIN, CONTROL))
                 rule = reproduced(e, published.GRADIENT_COSINE, MARGIN)
                 rule["null"] = f"{interval(other, 4)}, {CONTROL}"
-                text = f"cosine of {layers}, {n:,} rows, {window}"
+                seen = f"{n:,} rows" + (" once a row" if (kind, n) == ("large", batch) else "")
+                text = f"cosine of {layers}, {seen}, {window}"
                 found.append(claim(text, e, "cosine", group="cosine by definition", **rule))
     return found
 

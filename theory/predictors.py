@@ -166,6 +166,8 @@ def everything(name: str, table: Table) -> list[Claim]:
     varied = lambda names: {k: v for k, v in names.items() if len(set(table[k])) > 1}
     measured, knobs = varied(BEFORE | EARLY), varied(KNOBS)
     every = measured | knobs | varied(RECIPE)
+    if not every:
+        return []
     y = table["transfer"]
     null = stats.luck(stats.spearman, [table[k] for k in every], y, draws=DRAWS)
     found = []
