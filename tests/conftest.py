@@ -46,3 +46,14 @@ def command(tmp_path):
     from tests.process import run
 
     return lambda *args, **env: run(tmp_path, *args, **env)
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A folder beside the roots, which stays as it is."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "file").write_text("not yours")
+    yield folder
+    assert [path.name for path in folder.iterdir()] == ["file"]
+    assert (folder / "file").read_text() == "not yours"

@@ -9,17 +9,6 @@ from lab.runs import paths
 
 
 @pytest.fixture
-def outside(tmp_path):
-    """A folder beside the root, which stays as it is."""
-    folder = tmp_path / "outside"
-    folder.mkdir()
-    (folder / "file").write_text("not yours")
-    yield folder
-    assert [path.name for path in folder.iterdir()] == ["file"]
-    assert (folder / "file").read_text() == "not yours"
-
-
-@pytest.fixture
 def root(tmp_path):
     folder = tmp_path / "root"
     folder.mkdir()

@@ -292,16 +292,6 @@ def interrupted(tmp_path):
     return run.folder
 
 
-@pytest.fixture
-def victim(tmp_path):
-    """A folder outside of all runs, which stays."""
-    folder = tmp_path / "victim"
-    folder.mkdir()
-    (folder / "file").write_text("not yours")
-    yield folder
-    assert [path.read_text() for path in folder.iterdir()] == ["not yours"]
-
-
 def again(folder, fresh=False):
     return open_run(folder.parents[1], fresh=fresh)
 
@@ -314,8 +304,8 @@ def refused(act):
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", ["checkpoint/1/../../../../../victim", "../../../victim"])
-def test_a_note_that_names_a_checkpoint_elsewhere_deletes_nothing(name, interrupted, victim):
+@pytest.mark.parametrize("name", ["checkpoint/1/../../../../../outside", "../../../outside"])
+def test_a_note_that_names_a_checkpoint_elsewhere_deletes_nothing(name, interrupted, outside):
     change(interrupted / "progress.json", checkpoint=name)
     assert "progress.json is damaged" in refused(lambda: again(interrupted))
     with again(interrupted, fresh=True) as run:
@@ -323,9 +313,9 @@ def test_a_note_that_names_a_checkpoint_elsewhere_deletes_nothing(name, interrup
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "checkpoint/1", "progress.json", "run.json"])
-def test_no_link_of_a_run_folder_is_followed(name, interrupted, victim):
+def test_no_link_of_a_run_folder_is_followed(name, interrupted, outside):
     paths.remove(interrupted / name)
-    (interrupted / name).symlink_to(victim)
+    (interrupted / name).symlink_to(outside)
 
     def use():
         with again(interrupted) as run:
@@ -337,15 +327,15 @@ def test_no_link_of_a_run_folder_is_followed(name, interrupted, victim):
     assert not (interrupted / name).is_symlink()
 
 
-def test_links_to_be_written_over_are_replaced_and_a_lock_is_not(interrupted, victim):
+def test_links_to_be_written_over_are_replaced_and_a_lock_is_not(interrupted, outside):
     (interrupted / "lock").unlink()
-    (interrupted / "lock").symlink_to(victim / "file")
+    (interrupted / "lock").symlink_to(outside / "file")
     with pytest.raises(LabError, match="lock is a link, which is not followed; remove it"):
         again(interrupted)
     (interrupted / "lock").unlink()
     (interrupted / "snapshots").mkdir()
     for name in ("snapshots/one.safetensors", "run.json.part", "table.csv.part"):
-        (interrupted / name).symlink_to(victim / "file")
+        (interrupted / name).symlink_to(outside / "file")
     with again(interrupted) as run:
         run.snapshot("one", {"a": np.arange(3.0)})
         run.finish(ROWS, described)
