@@ -12,6 +12,7 @@ def test_random_command_lines_end_well_or_with_one_line(tmp_path):
     assert counts["refused"] > 50 and counts["legal"] > 3
 
 
+@pytest.mark.slow  # compiles every run anew, up to half a minute each
 def test_random_small_runs_end_with_finite_tables_or_with_one_line(tmp_path):
     assert commands.check_trained(4, tmp_path)["trained"]
 
