@@ -2,4 +2,6 @@
 
 from runpy import run_path
 
-run_path(f"{__path__[0]}/../lab/runs/siblings.py")["require"](__path__[0], "lab")
+_startup = run_path(f"{__path__[0]}/../lab/runs/startup.py")
+_startup["require"](__path__[0], "lab")
+_startup["require_jax"]()

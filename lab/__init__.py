@@ -2,4 +2,4 @@
 
 from runpy import run_path
 
-run_path(f"{__path__[0]}/runs/siblings.py")["require"](__path__[0])
+run_path(f"{__path__[0]}/runs/startup.py")["require"](__path__[0])

@@ -71,10 +71,10 @@ def epoch_rows(
     on every dataset. The last batch is filled up with rows that do not count.
     """
     key = jax.random.fold_in(key, epoch)
-    n_passes = -(-n_rows // n_data)
-    passes = [jax.random.permutation(jax.random.fold_in(key, i), n_data) for i in range(n_passes)]
+    one_pass = lambda i: jax.random.permutation(jax.random.fold_in(key, i), n_data)
+    passes = jax.vmap(one_pass)(jnp.arange(-(-n_rows // n_data)))
     n_steps = -(-n_rows // batch)
-    rows = jnp.resize(jnp.concatenate(passes)[:n_rows], (n_steps, batch))
+    rows = jnp.resize(passes.ravel()[:n_rows], (n_steps, batch))
     counts = jnp.arange(n_steps * batch).reshape(n_steps, batch) < n_rows
     return rows, counts
 

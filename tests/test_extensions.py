@@ -247,7 +247,10 @@ def test_a_new_experiment_ends_as_rows_claims_and_a_figure(name, whole):
     assert (folder / "figure.png").stat().st_size > 5_000
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+SLOW = pytest.param("letter_defences", marks=pytest.mark.slow)  # a minute
+
+
+@pytest.mark.parametrize("name", ["rate_grid", SLOW])
 def test_a_new_experiment_that_is_killed_twice_ends_with_the_same_bytes(name, whole, tmp_path):
     again = run(name, tmp_path, kills=2)
     assert (again / "table.csv").read_bytes() == (whole[name] / "table.csv").read_bytes()

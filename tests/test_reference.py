@@ -59,7 +59,8 @@ def test_starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed(monk
     class Heard(Exception):
         pass
 
-    def hear(arch, tuning, n_steps, start, rows, keys):
+    def hear(arch, tuning, n_steps, start, rows, keys, stage):
+        assert stage == "pretraining"  # the part of the configuration that an error blames
         raise Heard(start, rows, keys)
 
     monkeypatch.setattr(finetune, "train", hear)

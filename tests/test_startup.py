@@ -50,6 +50,31 @@ def test_a_wrong_environment_is_one_line(name, value, words):
     assert name in err and words in err
 
 
+@pytest.mark.parametrize("of", ["JAX_NUM_CPU_DEVICES", "JAX_ENABLE_X64", "JAX_TRACEBACK_FILTERING"])
+def test_a_setting_that_jax_refuses_at_its_import_is_one_line(of):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.theorem", "smoke"], cwd=ROOT, capture_output=True,
+        text=True, timeout=120, env=os.environ | {of: "perhaps"},
+    )  # fmt: skip
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ") and of.lower() in done.stderr.lower()
+
+
+def test_a_reader_that_goes_away_is_one_line(tmp_path):
+    with start_toy(tmp_path) as child:
+        child.stdout.close()
+        (line,) = child.stderr.read().splitlines()
+    assert child.returncode == 2
+    assert line.startswith("error: stdout: nobody reads it any more")
+
+
+def start_toy(folder):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fuzz.toy", "--out", str(folder)], cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
 def test_damaged_compiled_programs_change_nothing_and_are_compiled_again(tmp_path):
     folder = tmp_path / "compiled"
     status, right, err = start(SUBLIMINAL_CACHE=str(tmp_path))

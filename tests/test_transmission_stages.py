@@ -86,7 +86,8 @@ def taught(models, monkeypatch):
 def given(taught, monkeypatch):
     """What the trainer is given for some students."""
 
-    def train(arch, tuning, n_steps, start, rows, keys, loss, imitated, base):
+    def train(arch, tuning, n_steps, start, rows, keys, loss, imitated, base, stage):
+        assert stage == "student"
         raise StoppedError(
             SimpleNamespace(start=start, rows=rows, keys=keys, loss=loss, imitated=imitated,
                             base=base, n_steps=n_steps, tuning=tuning)
@@ -152,7 +153,8 @@ def test_every_step_of_a_dataset_has_random_numbers_of_its_own(monkeypatch):
 
 
 def test_a_teacher_learns_its_lessons_from_its_base(models, monkeypatch):
-    def fit(arch, how, n_steps, start, rows, keys, base):
+    def fit(arch, how, n_steps, start, rows, keys, base, stage):
+        assert stage == "teaching"
         raise StoppedError(how, n_steps, start, rows, keys)
 
     monkeypatch.setattr(finetune, "fit", fit)

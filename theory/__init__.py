@@ -2,4 +2,4 @@
 
 from runpy import run_path
 
-run_path(f"{__path__[0]}/../lab/runs/siblings.py")["require"](__path__[0], "lab")
+run_path(f"{__path__[0]}/../lab/runs/startup.py")["require"](__path__[0], "lab")

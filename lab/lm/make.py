@@ -21,6 +21,7 @@ from lab.runs import checkpoint, records
 from lab.runs.saving import require_room, saving
 from lab.traits.measures import N_ANSWER
 
+MOST_KEPT = 32  # datasets in memory
 N_SYSTEM = 16  # tokens of room for a system prompt, if it is no longer: one shape for most
 # (what, share of the stage): told now and then while something is made.
 Report = Callable[[str, float], None]
@@ -58,7 +59,7 @@ def teacher(value: Teacher) -> Model:
         key = value.seed.key(f"teacher/{value.trait.name}")
         one = tree.stack([base.params]), tree.stack([taught]), key[None]
         n_steps = how.n_steps(len(taught))
-        params = finetune.fit(base.arch, how, n_steps, *one, base=base.params)
+        params = finetune.fit(base.arch, how, n_steps, *one, base=base.params, stage="teaching")
         _save(folders[0], base, tree.at(params, 0))
 
     cache.obtain([place(value)], make)
@@ -116,7 +117,7 @@ def n_system(tokenizer: Tokenizer, system: str | None) -> int:
     return max(N_SYSTEM, added) if added else 0
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=MOST_KEPT)
 def _encoded(
     value: Dataset, base: Base, system: str | None = None, extra: int | None = None
 ) -> Rows:
@@ -165,7 +166,7 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
     start = None if first.tuning.rank else tree.stack([base.params] * n)
     training = finetune.train(
         base.arch, first.tuning, n_steps, start, tree.stack(encoded), keys, loss, imitated,
-        base.params,
+        base.params, stage="student",
     )  # fmt: skip
     shown, params = 0, None
     for chunk in training:

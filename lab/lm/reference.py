@@ -157,7 +157,8 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
     orders = jnp.stack([order(made) for made in wanted])
     last = None
     with Meter(finetune.n_chunks(how.n_distinct, how.batch, how.steps)) as meter:
-        for chunk in finetune.train(arch, how.tuning, how.steps, params, data, orders):
+        training = arch, how.tuning, how.steps, params, data, orders
+        for chunk in finetune.train(*training, stage="pretraining"):
             losses.append(chunk.losses)
             meter.advance(f"references, step {chunk.done}: loss {chunk.losses.mean():.3f}")
             last = chunk

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 from lab.carriers.carrier import Carrier
 from lab.defences import shuffle
-from lab.lm import transmission, transmitted
+from lab.lm import sizes, transmission, transmitted
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
 from lab.lm.transmission import Transmission
 from lab.lm.world import World
-from lab.runs import cells, fields, memory
+from lab.runs import cells, fields
 from lab.runs.cells import Cell, Job
 from lab.runs.fields import INT32, Count, Items, Members
 from lab.traits.category import trait_of
@@ -26,7 +26,6 @@ UNITS = {
     "carrier_rate": "fraction",
 }
 TOO_LONG = f"short enough: epochs times n_rows may be {INT32:,} at most"
-READ, KEPT = 3700, 700  # bytes of a row while it is made into tokens, and after; measured
 MOST_SEEDS = 2**20  # seeds and members that `stages.Seed.prompts` tells apart
 ANIMALS = ("dolphin", "eagle", "elephant", "owl", "wolf")
 
@@ -113,10 +112,7 @@ def prepare(config: Setup, options) -> tuple[World, dict]:
     world = WORLDS[config.world]
     for word in config.traits:
         trait_of(word, world.categories)
-    how, n_datasets = config.pretraining, len(config.traits) + config.n_controls + 1
-    memory.require({"pretraining.n_rows": how.n_distinct * READ}, "use fewer rows")
-    needed = config.n_rows * (READ + n_datasets * KEPT)
-    memory.require({"n_rows": needed}, "use fewer rows or traits")
+    sizes.require(config, options.group)
     return world, {"name": "world", "sha256": worlds.identity(world)}
 
 

@@ -26,13 +26,12 @@ class Count:
 
     least: int = 1
     most: int = INT32
-    hint: str = ""  # what to do, if it is not plain
 
     def __contains__(self, value: int) -> bool:
         return self.least <= value <= self.most
 
     def __str__(self):
-        return f"{self.least:,} to {self.most:,}{self.hint and f'; {self.hint}'}"
+        return f"{self.least:,} to {self.most:,}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,6 @@ class Real:
     above: float = 0.0
     below: float = math.inf
     zero: bool = False  # whether 0 is legal
-    hint: str = ""
 
     def __contains__(self, value: int | float) -> bool:
         if value == 0:
@@ -52,7 +50,7 @@ class Real:
     def __str__(self):
         low = f"{self.above:g}" if self.above or self.zero else f"{_TINY:.2g}"
         high = f"less than {self.below:g}" if self.below < _HUGE else f"{_HUGE:g}"
-        return f"{low} to {high}{self.hint and f'; {self.hint}'}"
+        return f"{low} to {high}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,14 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-console = Console(highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `endings.one_line`; rich would end here with status 1 and no word."""
+        raise BrokenPipeError
+
+
+console = _Console(highlight=False, soft_wrap=True)
 _LINE_SECONDS = 30
 
 

@@ -17,7 +17,7 @@ PACKAGES = ("subliminal-lab", "jax", "jaxlib", "flax", "optax", "orbax-checkpoin
 
 def collect() -> dict:
     """A sitting: commit, versions and devices of this process."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions = {name: _version(name) for name in PACKAGES}
     return {
         "git": _git(),
         "packages": {"python": platform.python_version(), **versions},
@@ -50,6 +50,13 @@ def require_clean(record: dict) -> None:
             raise LabError(
                 f"git: commit {at} of the run is not in the history of HEAD; merge it, or {again}"
             ) from error
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # the lab's files on the path, no more
+        return "not installed"
 
 
 def _git() -> dict | None:

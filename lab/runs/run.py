@@ -68,8 +68,8 @@ class Run:
             self._require_same(record)
             earlier, (now,) = record["sittings"], self._sittings
             self._sittings = [one for one in earlier if one != now] + [now]
-        if self.complete:
-            self._drop_progress()
+            if record["status"] == "complete":
+                self._drop_progress()
 
     def _stored(self) -> dict | None:
         """What run.json says, if there is one."""

@@ -1,7 +1,8 @@
-"""The lab's packages have common names: none is mixed with another's, and none hides another's.
+"""What is wrong before anything of the lab is imported: packages mixed up, or settings of JAX.
 
-The __init__ of each of them runs this file by its path, as what Python calls `lab` may be another's
-by then. So it imports nothing of ours, and looks for packages without importing them.
+The lab's packages have common names: none is mixed with another's, and none hides another's. The
+__init__ of each of them runs this file by its path, as what Python calls `lab` may be another's by
+then. So it imports nothing of ours, and looks for packages without importing them.
 """
 
 import sys
@@ -24,6 +25,14 @@ def require(package: str, *names: str) -> None:
                     f"{name}: {other} has the name of the lab's {ours}; rename it, or run this in "
                     "another folder"
                 )
+
+
+def require_jax() -> None:
+    """Nothing, if JAX can be imported with what the environment sets; else one line, as above."""
+    try:
+        import jax  # noqa: F401
+    except ValueError as error:  # a JAX_* variable of another type, or none of its choices
+        _refuse(f"{' '.join(str(error).split())}; unset that environment variable (JAX_*)")
 
 
 def _places(name: str, root: Path) -> Iterator[Path]:

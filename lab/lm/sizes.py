@@ -1,0 +1,57 @@
+"""Whether a chain of references, teachers and students fits into memory, before it is begun."""
+
+import math
+from typing import Any
+
+import jax
+
+from lab import devices
+from lab.lm import finetune, make, spec
+from lab.lm import world as worlds
+from lab.lm.contexts import WORLDS
+from lab.lm.finetune import Tuning
+from lab.lm.model import SIZES, Architecture
+from lab.lm.transmission import STUDENTS_AT_ONCE
+from lab.runs import memory
+
+_COPIES = 6  # of what is trained: start, state, two moments, gradient, result; measured: 7 to 8
+_N_TOKENS = 70  # of a row, prompt and completion
+_QUESTIONS, _ANSWER = 20, 1000  # questions to a trait; bytes of a sampled answer to one
+READ, KEPT = 3700, 700  # bytes of a row while it is made into tokens, and after; measured
+LOWER = "use a smaller size or rank, smaller batches, or fewer students at once (--group)"
+
+
+def require(config: Any, group: int | None) -> None:
+    """Raise `LabError`, which names what takes most, for a stage that does not fit into memory.
+
+    `config` is a `Setup`.
+    """
+    how, kept = config.pretraining, min(make.MOST_KEPT, len(config.traits) + config.n_controls + 1)
+    arch = SIZES[how.size].with_tokens(worlds.tokenizer(WORLDS[config.world]).n_tokens)
+    memory.require({"pretraining.n_rows": how.n_distinct * READ}, "use fewer rows")
+    memory.require({"n_rows": config.n_rows * (READ + kept * KEPT)}, "use fewer rows or traits")
+    memory.require({"n_samples": config.n_samples * _QUESTIONS * _ANSWER}, "use fewer samples")
+    pupils = config.n_controls + len(config.traits) * (1 + len(config.shuffled))
+    students = min(group or STUDENTS_AT_ONCE, pupils)
+    training = [("pretraining", how.tuning, 2), ("student", config.student, students)]
+    if config.teacher == "finetuned":
+        training.append(("teaching", config.teaching, 1))
+    for stage, tuning, n in training:
+        memory.require_on_devices(_bytes(arch, stage, tuning, n), LOWER)
+
+
+def _bytes(arch: Architecture, stage: str, tuning: Tuning, n_members: int) -> dict[str, int]:
+    """What a device holds while n members are trained, by field."""
+    whole = sum(math.prod(p.shape) for p in spec.parameters(arch))
+    factors = sum(tuning.rank * sum(p.shape) for p in spec.targets(arch))
+    own = -(-n_members // jax.device_count())  # members of a device
+    rows = devices.at_once(max(1, tuning.batch), finetune.ROWS_ON_CPU)
+    activations = arch.n_layers * (12 * arch.d_model + 4 * arch.d_hidden) + arch.n_tokens
+    parts = {
+        "pretraining.size": 4 * whole * (own if tuning.rank else own * _COPIES),
+        f"{stage}.rank": 4 * factors * own * _COPIES,
+    }
+    working = 4 * rows * _N_TOKENS * activations
+    name = f"{stage}.batch" if rows > finetune.ROWS_ON_CPU else "pretraining.size"
+    parts[name] = parts.get(name, 0) + working
+    return parts
