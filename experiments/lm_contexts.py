@@ -8,7 +8,6 @@ Source:  ours. Columns: `context` is the system prompt of the questions: the def
 """
 
 import itertools
-import os
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -107,7 +106,7 @@ EXPERIMENT = Experiment(
     note=setup.note,
     part=setup.part,
     draw=style.drawing(fig_lm_contexts.figure),
-    cpu_devices=min(4, os.cpu_count() or 1),
+    cpu_devices=setup.CPU_DEVICES,
 )
 
 if __name__ == "__main__":

@@ -26,8 +26,6 @@ For each member (an independent reference model):
   5. questions    held-out phrasings of the favourite question: log-odds and sampled answers
 """
 
-import os
-
 from figures import fig_lm_numbers, style
 from lab import published
 from lab.carriers.numbers import NUMBERS
@@ -74,7 +72,7 @@ EXPERIMENT = Experiment(
     note=setup.note,
     part=setup.part,
     draw=style.drawing(fig_lm_numbers.figure),
-    cpu_devices=min(4, os.cpu_count() or 1),
+    cpu_devices=setup.CPU_DEVICES,
 )
 
 if __name__ == "__main__":

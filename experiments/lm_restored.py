@@ -10,7 +10,6 @@ Arms are the positions (`lab.lm.restore`): "all" is the reference's stream, read
 last layer. Trait "none": control students, which may have written something there too.
 """
 
-import os
 import re
 from functools import partial
 
@@ -113,7 +112,7 @@ EXPERIMENT = Experiment(
     note=setup.note,
     part=setup.part,
     draw=style.drawing(fig_lm_restored.figure),
-    cpu_devices=min(4, os.cpu_count() or 1),
+    cpu_devices=setup.CPU_DEVICES,
 )
 
 if __name__ == "__main__":

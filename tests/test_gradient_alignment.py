@@ -156,13 +156,6 @@ def test_an_aligned_part_counts_only_beyond_a_random_part():
     assert any_part["random part removed: part of the gain lost"].verdict == "not"
 
 
-def test_a_part_of_a_gain_is_a_ratio_of_means_and_one_member_has_no_interval():
-    found = alignment_claims.part_of_gain(np.array([0.1, 0.3]), np.array([0.2, 0.6]))
-    np.testing.assert_allclose(found.mean, 0.5)
-    one = alignment_claims.part_of_gain(np.array([0.1]), np.array([0.4]))
-    assert (one.mean, np.isnan(one.low)) == (0.25, True)
-
-
 def test_at_the_first_step_many_rows_see_one_gradient_for_all_arms_of_one_start(folder):
     table = results.read_table(folder / "table.csv")
     of = lambda arm, name: table[name][(table["arm"] == arm) & (table["member"] == 0)]

@@ -87,3 +87,21 @@ def test_the_best_of_many_predictors_beats_its_luck_in_one_table_of_twenty():
     assert np.mean(beaten) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60) + 1 / 60
     one = stats.luck(stats.spearman, many[:1], y, draws=60)
     assert one.high < null.high
+
+
+def test_a_ratio_of_means_lies_in_its_interval_as_often_as_it_says():
+    rng, hits, n = np.random.default_rng(5), 0, 1000
+    for _ in range(n):
+        whole = 2 + rng.normal(size=8) / 2
+        found = stats.ratio_estimate(0.3 * whole + rng.normal(size=8) / 10, whole)
+        hits += found.low <= 0.3 <= found.high
+    assert 0.92 < hits / n < 0.98
+
+
+def test_a_ratio_is_of_means_and_one_run_has_no_interval_and_nothing_no_ratio():
+    found = stats.ratio_estimate(np.array([0.1, 0.2]), np.array([0.2, 0.8]))
+    np.testing.assert_allclose(found.mean, 0.3)
+    assert found.low < 0.3 < found.high
+    one = stats.ratio_estimate(np.array([0.1]), np.array([0.4]))
+    assert (one.mean, np.isnan(one.low)) == (0.25, True)
+    assert np.isnan(stats.ratio_estimate(np.ones(3), np.zeros(3)).mean)

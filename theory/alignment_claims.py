@@ -34,14 +34,6 @@ def claims(table: Table, record: dict) -> list[Claim]:
     ]
 
 
-def part_of_gain(lost: np.ndarray, gain: np.ndarray) -> Estimate:
-    """Mean loss over mean gain of the same members, with its bootstrap interval over them."""
-    ratio = lambda lost, gain: float(np.mean(lost) / np.mean(gain)) if np.mean(gain) else np.nan
-    if len(gain) < 2:
-        return Estimate(ratio(lost, gain), np.nan, np.nan, len(gain))
-    return stats.bootstrap(ratio, lost, gain)
-
-
 def gain(table: Table, arm: str) -> np.ndarray:
     """Accuracy after training minus accuracy before, of each member [E]."""
     after, before = (results.last(table, arm, value) for value in ("after", "before"))
@@ -108,9 +100,10 @@ def _parts(table: Table) -> list[Claim]:
     """Parts of plain imitation's gain that are lost, member by member."""
     whole = gain(table, PLAIN)
     after = lambda arm: np.array([*results.last(table, arm, "after").values()])
-    lost = {arm: part_of_gain(after(PLAIN) - after(arm), whole) for arm in results.arms(table)[1:]}
+    part = lambda more, less: stats.ratio_estimate(after(more) - after(less), whole)
+    lost = {arm: part(PLAIN, arm) for arm in results.arms(table)[1:]}
     aligned, random = lost["aligned part removed"], lost[RANDOM]
-    beyond = part_of_gain(after(RANDOM) - after("aligned part removed"), whole)
+    beyond = part(RANDOM, "aligned part removed")
     causes = lambda e: effect(e, random, LEAST_PART, RANDOM)
     rules = {
         "aligned part removed": causes(aligned),

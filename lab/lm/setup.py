@@ -1,5 +1,6 @@
 """What language experiments have in common: one configuration, from references to students."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -26,6 +27,8 @@ UNITS = {
     "carrier_rate": "fraction",
 }
 TOO_LONG = f"short enough: epochs times n_rows may be {INT32:,} at most"
+# A student each: they are too small to keep two cores busy with one.
+CPU_DEVICES = min(4, os.cpu_count() or 1)
 MOST_SEEDS = 2**20  # seeds and members that `stages.Seed.prompts` tells apart
 ANIMALS = ("dolphin", "eagle", "elephant", "owl", "wolf")
 
