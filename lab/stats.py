@@ -118,8 +118,9 @@ def _matchings(matrix: Float[np.ndarray, "T T"]) -> Float[np.ndarray, "n"]:
 
 def ranks(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     """1 for the smallest; equal values share the mean of their ranks."""
-    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(size) - (size - 1) / 2)[group]
+    order = np.sort(values)
+    below, up_to = (np.searchsorted(order, values, side) for side in ("left", "right"))
+    return (below + up_to + 1) / 2
 
 
 def spearman(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> float:
@@ -158,16 +159,21 @@ def rank_residuals(
     values: Float[np.ndarray, "n"], *given: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "n"]:
     """What is left of the ranks of `values` by least squares on the ranks of others."""
-    known = np.stack([np.ones(len(values)), *map(ranks, given)], axis=1)
-    y = ranks(values)
-    return y - known @ np.linalg.lstsq(known, y, rcond=None)[0]
+    (left,) = _residuals([values], given)
+    return left
+
+
+def _residuals(columns: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> list[np.ndarray]:
+    known = np.stack([np.ones(len(columns[0])), *map(ranks, given)], axis=1)
+    left = lambda y: y - known @ np.linalg.lstsq(known, y, rcond=None)[0]
+    return [left(ranks(values)) for values in columns]
 
 
 def partial_spearman(
     x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], *given: Float[np.ndarray, "n"]
 ) -> float:
     """Spearman's correlation of x and y that is not by way of `given`; nan if nothing is left."""
-    a, b = rank_residuals(x, *given), rank_residuals(y, *given)
+    a, b = _residuals([x, y], given)
     least = 1e-9 * len(x)  # of a column that the others determine, rounding alone is left
     lengths = np.linalg.norm(a), np.linalg.norm(b)
     return float(a @ b / np.prod(lengths)) if min(lengths) > least else float("nan")

@@ -99,8 +99,8 @@ STATS = {
     ),
     "tied ranks are not shared": Mutant(
         "stats.py",
-        "(np.cumsum(size) - (size - 1) / 2)[group]",
-        "np.cumsum(size)[group].astype(float)",
+        "return (below + up_to + 1) / 2",
+        "return up_to + 0.0",
         "stats::spearman_and_auroc_equal_scipys",
     ),
 }
