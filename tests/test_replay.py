@@ -333,7 +333,10 @@ def test_only_absent_mnist_is_skipped_and_another_dataset_fails(copied, monkeypa
 # What follows from the tables.
 
 
-@pytest.mark.parametrize("name", NAMES)
+SLOW = {"coverage": pytest.mark.slow}  # half a minute of bootstraps
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW.get(n, ())) for n in NAMES])
 def test_what_a_record_says_follows_from_its_table(name):
     rows, record = results.read(command.RESULTS / f"{name}.json")
     again = named(record["experiment"]).described(results.columns(rows), record)
