@@ -1,5 +1,6 @@
 """Start-up on one machine or several, and the mesh that members are sharded over."""
 
+import math
 import os
 from collections.abc import Callable
 
@@ -13,10 +14,12 @@ from lab import cache
 from lab.errors import LabError
 from lab.runs import compiled
 
-MEMBER, ROW = "member", "row"
+MEMBER, ROW = "member", "row"  # of programs: what devices have to do with each other is written
+FSDP, TENSOR = "fsdp", "tensor"  # of one model: the compiler adds the exchange
+_shards = {FSDP: 1, TENSOR: 1}
 
 
-def start(cpu_devices: int = 1) -> None:
+def start(cpu_devices: int = 1, shards: tuple[int, int] = (1, 1)) -> None:
     """Join the other hosts, if there are any, and keep compiled programs in the cache.
 
     With `cpu_devices` a CPU counts as several devices, a member each: models too small to keep two
@@ -24,6 +27,8 @@ def start(cpu_devices: int = 1) -> None:
 
     Several hosts: start the same command on each with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES
     and JAX_PROCESS_ID set (clusters that JAX detects need only JAX_COORDINATOR_ADDRESS).
+
+    With `shards` so many devices hold a language model together, along `fsdp` and along `tensor`.
 
     Raises `LabError`, which names the variable, for hosts, devices or a cache that there are not.
     """
@@ -44,11 +49,18 @@ def start(cpu_devices: int = 1) -> None:
         compiled.keep(cache.root() / "compiled")
     try:
         jax.devices()
+        own = jax.local_device_count()
     except (RuntimeError, AssertionError) as error:  # no such platform, or none of its devices
         asked = os.environ.get("JAX_PLATFORMS", "")
         raise LabError(
             f"JAX_PLATFORMS: no devices of {asked!r} ({_first(error)}); unset it, or name another"
         ) from error
+    if own % math.prod(shards):
+        raise LabError(
+            f"shards: {shards[0]} x {shards[1]} devices for a model do not divide the {own} that "
+            "this host has; use a divisor"
+        )
+    _shards.update({FSDP: shards[0], TENSOR: shards[1]})
 
 
 def _first(error: Exception) -> str:
@@ -64,22 +76,40 @@ def matmul_precision(name: str):
     return jax.default_matmul_precision(precision)
 
 
+def n_shards() -> int:
+    """How many devices hold one model together."""
+    return math.prod(_shards.values())
+
+
 def mesh(n_members: int | None = None) -> Mesh:
     """All devices of all hosts along the axis `member`.
 
     For fewer members than devices, those that are left share a member's rows along the axis `row`.
+    Where several hold one model together, they are along `fsdp` and `tensor`.
     """
-    n = jax.device_count()
+    n = jax.device_count() // n_shards()
     most = n if n_members is None else min(n, n_members)
     along_members = max(i for i in range(1, most + 1) if n % i == 0)
-    shape = (along_members, n // along_members)
-    return jax.make_mesh(shape, (MEMBER, ROW), axis_types=(AxisType.Auto,) * 2)
+    return _mesh({MEMBER: along_members, ROW: n // along_members}, jax.devices())
 
 
 def own_mesh() -> Mesh:
-    """This host's devices along one axis, `row`."""
-    own = np.array(jax.local_devices())
-    return Mesh(own, (ROW,), axis_types=(AxisType.Auto,))
+    """This host's devices along the axis `row`, those of one model along `fsdp` and `tensor`."""
+    own = jax.local_devices()
+    return _mesh({ROW: len(own) // n_shards()}, own)
+
+
+def _mesh(sizes: dict[str, int], of: list) -> Mesh:
+    if n_shards() > 1:
+        sizes = sizes | _shards
+    return jax.make_mesh(
+        tuple(sizes.values()), tuple(sizes), devices=of, axis_types=(AxisType.Auto,) * len(sizes)
+    )
+
+
+def manual(mesh: Mesh) -> set[str]:
+    """The axes of a mesh along which programs say themselves what devices exchange."""
+    return set(mesh.axis_names) - {FSDP, TENSOR}
 
 
 def on_each(tree):

@@ -15,7 +15,7 @@ from flax import struct
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
 
-from lab.devices import MEMBER
+from lab.devices import MEMBER, manual
 
 
 @struct.dataclass
@@ -108,8 +108,9 @@ def over_members(
         specs = (shared,) * n_shared + (split,) * (len(args) - n_shared)
         # Members never exchange anything, so there is nothing for check_vma to check.
         mapped = jax.shard_map(
-            of_device, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False
-        )
+            of_device, mesh=mesh, in_specs=specs, out_specs=split, axis_names=manual(mesh),
+            check_vma=False,
+        )  # fmt: skip
         return mapped(*args)
 
     return jax.jit(run, donate_argnums=donate)

@@ -18,7 +18,7 @@ from lab import devices, ensemble
 from lab.ensemble import State
 from lab.errors import LabError
 from lab.kernels import parts
-from lab.lm import lora
+from lab.lm import lora, sharding
 from lab.lm.model import Architecture
 from lab.lm.objectives import Imitated, Loss, Part, Rows, take, token_loss
 from lab.optim import Optim
@@ -157,7 +157,7 @@ def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Cal
 
     def begin(base: PyTree | None, key: Key[Array, ""], params: PyTree | None) -> State:
         trained = lora.init(key, arch, tuning.rank) if tuning.rank else params
-        return ensemble.start(trained, optimizer)
+        return sharding.constrained(ensemble.start(trained, optimizer), arch, mesh)
 
     def chunk(rates, base, which, counts, rows: Rows, imitated: Imitated | None, state: State):
         def step(state: State, now):
@@ -169,11 +169,13 @@ def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Cal
                 if imitated is not None:
                     own = take(imitated.rows, which)
                     seen = Imitated(imitated.params, own, imitated.mask)
-                return loss(params, arch, Part(take(rows, which), counts, whole, seen, base))
+                part = sharding.rows(take(rows, which), mesh)
+                return loss(params, arch, Part(part, counts, whole, seen, base))
 
             one = lambda *part: jax.value_and_grad(share)(state.params, *part)
             value, gradient = devices.sum_over_rows(parts.sum_over(one, split))
-            return ensemble.descend(state, gradient, optimizer, rate), value
+            state = ensemble.descend(state, gradient, optimizer, rate)
+            return sharding.constrained(state, arch, mesh), value
 
         n_tokens = jnp.sum(jnp.where(counts, rows.length[which], 0), axis=1)
         n_devices = mesh.shape[devices.ROW]
@@ -182,7 +184,7 @@ def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Cal
 
     def merged(base: PyTree | None, trained: PyTree) -> PyTree:
         if tuning.rank:
-            return lora.merge(base, trained, scale)
+            return sharding.constrained(lora.merge(base, trained, scale), arch, mesh)
         return jax.tree.map(jnp.copy, trained)  # the next chunk consumes the state
 
     # A CPU gains nothing from products of several members, and their layout costs it a fifth.

@@ -55,7 +55,7 @@ def sample(
     shared, split = PartitionSpec(), PartitionSpec(devices.ROW)
     drawn = jax.shard_map(
         of_device, mesh=mesh, in_specs=(shared, shared, split, split, split), out_specs=split,
-        check_vma=False,
+        axis_names=devices.manual(mesh), check_vma=False,
     )(params, temperature, prompts[which], start[which], keys[which])  # fmt: skip
     return drawn[:n_rows]
 

@@ -30,6 +30,9 @@ class Options:
     group: Annotated[int, Count(1, 1_000_000)] | None = None
     """Members trained at once; default: one per device on CPU, what fits on an accelerator."""
 
+    shards: tuple[Annotated[int, Count()], Annotated[int, Count()]] = (1, 1)
+    """Devices that hold a language model together: along fsdp, and along tensor."""
+
     __post_init__ = fields.check
 
 

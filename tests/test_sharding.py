@@ -1,0 +1,98 @@
+"""A model that several devices hold together trains and writes as one that a device holds."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lab import devices, tree
+from lab.errors import LabError
+from lab.lm import finetune, sample, sharding, spec, transformer
+from lab.lm.finetune import Tuning
+from lab.lm.model import Size
+from lab.lm.objectives import Rows
+from tests.process import ROOT
+
+ARCH = Size(32, 2, 4, 2, 8, 64, tied=False).with_tokens(64)
+N, PROMPT, NEW = 32, 6, 5
+FULL = Tuning(learning_rate=1e-2, batch=8, epochs=2)
+ADAPTER = Tuning(learning_rate=1e-2, batch=8, epochs=2, rank=4)
+SHARDS = [(2, 2), (2, 1), (1, 2)]
+
+
+def rows(seed):
+    rng = np.random.default_rng(seed)
+    tokens = lambda n: rng.integers(6, 64, (N, n)).astype(np.int32)
+    some = lambda low, high: rng.integers(low, high, N).astype(np.int32)
+    return Rows(tokens(PROMPT), some(0, 3), tokens(NEW), some(1, NEW))
+
+
+def measured(tuning, n_members):
+    """Losses of all steps, what is written after them, and each device's part of every array."""
+    params = sharding.placed(transformer.init(jax.random.key(0), ARCH), ARCH)
+    start = None if tuning.rank else tree.stack([params] * n_members)
+    keys, data = jax.random.split(jax.random.key(1), n_members), [rows(i) for i in range(n_members)]
+    training = finetune.train(
+        ARCH, tuning, tuning.n_steps(N), start, tree.stack(data), keys, base=params
+    )
+    chunks = list(training)
+    after = chunks[-1].parameters()
+    one = sharding.placed(tree.at(after, 0), ARCH)
+    drawn = sample.sample(
+        one, ARCH, jnp.asarray(data[0].prompts), jnp.asarray(data[0].start),
+        jax.random.split(jax.random.key(2), N), NEW, 1,
+    )  # fmt: skip
+    parts = {
+        ".".join(p.path): max(s.data.nbytes for s in spec.at(tree, p.path).addressable_shards)
+        / spec.at(tree, p.path).nbytes
+        for tree in (params, after)
+        for p in spec.parameters(ARCH)
+    }
+    losses = np.concatenate([chunk.losses for chunk in chunks], axis=1)
+    return {"losses": losses.tolist(), "drawn": np.asarray(drawn).tolist(), "parts": parts}
+
+
+def main():
+    devices.start(shards=tuple(map(int, sys.argv[1:3])))
+    jax.config.update("jax_default_matmul_precision", "highest")
+    found = [measured(FULL, 1), measured(ADAPTER, 2)]
+    print(json.dumps(found))
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return [measured(FULL, 1), measured(ADAPTER, 2)]
+
+
+@pytest.mark.parametrize(
+    "shards", [SHARDS[0], *(pytest.param(s, marks=pytest.mark.slow) for s in SHARDS[1:])]
+)
+def test_models_on_several_devices_are_those_on_one_and_each_holds_its_part(shards, alone):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.test_sharding", *map(str, shards)], cwd=ROOT,
+        env={**os.environ, "JAX_NUM_CPU_DEVICES": "4"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for found, one in zip(json.loads(done.stdout.splitlines()[-1]), alone, strict=True):
+        np.testing.assert_allclose(found["losses"], one["losses"], atol=1e-5)
+        assert found["drawn"] == one["drawn"]
+        fsdp, tensor = shards
+        whole = {"layers.0.gate.kernel": fsdp * tensor, "embed": fsdp, "head": fsdp * tensor}
+        for name, n in whole.items():
+            assert found["parts"][name] == 1 / n, name
+        assert max(one["parts"].values()) == 1
+
+
+def test_shards_that_do_not_divide_the_devices_are_refused():
+    with pytest.raises(LabError, match=r"shards: 3 x 1 devices for a model do not divide the 1"):
+        devices.start(shards=(3, 1))
+    assert devices.n_shards() == 1
+
+
+if __name__ == "__main__":
+    main()
