@@ -759,7 +759,7 @@ WORLDS = {
         "world::a_part_of_the_rows_without_a_persona_has_a_neutral_one",
     ),
     "a default system prompt is never inserted": Mutant(
-        "lm/tokenizer.py",
+        "lm/chat.py",
         'return _DEFAULT.replace("DEFAULT", default) + _TURNS',
         "return _TURNS",
         "tokenizer::the_default_stands_where_no_system_prompt_is_given",
