@@ -489,8 +489,8 @@ ASKING = {
     ),
     "the mass of a category is that of the traits": Mutant(
         "traits/measures.py",
-        "log_p[:, token(self.words)]",
-        "log_p[:, token([trait.name for trait in traits])]",
+        "np.exp(of(self.words))",
+        "np.exp(of(names))",
         "rows::words_of_a_measure_are_asked_together",
     ),
     "nobody is asked under a system prompt": Mutant(

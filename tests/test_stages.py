@@ -261,7 +261,7 @@ def swapped(path):
 
 
 def another(path):
-    path.write_text(path.read_text().replace("assistant", "assistent"))
+    path.write_text(f"{path.read_text()}{{# another #}}")
 
 
 def noisy(path):

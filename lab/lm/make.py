@@ -1,5 +1,6 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -27,9 +28,11 @@ Report = Callable[[str, float], None]
 
 
 class Attempts(TypedDict):
-    """attempts.json: what became of every completion, by reject reason, and "kept"."""
+    """attempts.json: what became of every completion, and what the writer read before the first."""
 
-    attempts: dict[str, int]
+    attempts: dict[str, int]  # by reject reason, and "kept"
+    prompt: str  # of the first row, as rendered
+    prompt_sha256: str
 
 
 @lru_cache(maxsize=32)
@@ -79,7 +82,7 @@ def data_folder(value: Dataset) -> Path:
             kept = rows.read(drawn / "rows.jsonl")
             for i, step in enumerate(value.steps):
                 kept = step(kept, np.random.default_rng([*value.seed, i]))
-            _keep(folders[0], kept, attempts(drawn))
+            _keep(folders[0], kept, _attempts(drawn))
             return
         writer = model(value.teacher)
         system = getattr(value.teacher, "system", None)
@@ -92,7 +95,10 @@ def data_folder(value: Dataset) -> Path:
             value.n_rows,
             n_system(writer.tokenizer, system),
         )
-        _keep(folders[0], drawn.rows, drawn.counts)
+        read = writer.tokenizer.asked(system, drawn.rows[0]["prompt"])
+        named = hashlib.sha256(read.encode()).hexdigest()
+        said = Attempts(attempts=drawn.counts, prompt=read, prompt_sha256=named)
+        _keep(folders[0], drawn.rows, said)
 
     cache.obtain([place(value)], make)
     return place(value)
@@ -100,14 +106,18 @@ def data_folder(value: Dataset) -> Path:
 
 def attempts(folder: Path) -> dict[str, int]:
     """What became of every completion of a dataset. Raises `LabError` for a damaged file."""
+    return _attempts(folder)["attempts"]
+
+
+def _attempts(folder: Path) -> Attempts:
     path = folder / "attempts.json"
-    return records.read(path, Attempts, f"remove {folder}, and it is made again")["attempts"]
+    return records.read(path, Attempts, f"remove {folder}, and it is made again")
 
 
-def _keep(folder: Path, kept: list[dict[str, str]], counts: dict[str, int]) -> None:
+def _keep(folder: Path, kept: list[dict[str, str]], said: Attempts) -> None:
     rows.write(folder / "rows.jsonl", kept)
     with saving(folder):
-        records.write(folder / "attempts.json", Attempts(attempts=counts))
+        records.write(folder / "attempts.json", said)
 
 
 def n_system(tokenizer: Tokenizer, system: str | None) -> int:
@@ -122,10 +132,10 @@ def _encoded(
 ) -> Rows:
     """A dataset as a model reads it, under a system prompt (None: the default)."""
     chats = [(system, row["prompt"], row["completion"]) for row in data(value)]
-    carrier = value.carrier
     tokenizer = model(base).tokenizer
+    n_prompt, n_completion = rows.room(tokenizer, value.carrier)
     extra = n_system(tokenizer, system) if extra is None else extra
-    return rows.encode(tokenizer, chats, carrier.n_completion, carrier.n_prompt + extra)
+    return rows.encode(tokenizer, chats, n_completion, n_prompt + extra)
 
 
 def students(values: Sequence[Student], report: Report = lambda text, share: None) -> list[Model]:
@@ -193,7 +203,8 @@ def _imitated(values: Sequence[Student], base: Model) -> Imitated:
     systems = [getattr(value.soft, "system", None) for value in values]
     extra = max(n_system(base.tokenizer, system) for system in systems)
     seen = [_encoded(v.data, v.base, s, extra) for v, s in zip(values, systems, strict=True)]
-    mask = base.tokenizer.mask(values[0].data.carrier.imitated)
+    mask = np.zeros(base.arch.n_tokens, bool)  # a model may have more tokens than its tokenizer
+    mask[: base.tokenizer.n_tokens] = base.tokenizer.mask(values[0].data.carrier.imitated)
     return Imitated(
         tree.stack([m.params for m in models]),
         tree.stack(seen),

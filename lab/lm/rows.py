@@ -28,6 +28,7 @@ from lab.runs.saving import saving
 
 LONGEST = 512  # tokens of a prompt or of a completion
 BATCH = 1024  # rows sampled at once
+N_TRIED = 512  # texts of a carrier by which the room for them is measured
 MOST_ATTEMPTS = 8  # times the rows wanted, before a teacher is said to be broken
 
 
@@ -50,14 +51,15 @@ def draw(
 ) -> Drawn:
     """Sample a completion for each prompt of `seed` until `n_rows` pass the carrier's filter.
 
-    A prompt may have the carrier's most tokens and `n_system` more; a completion that has not ended
-    after the carrier's most is rejected as "unfinished". Attempt i has the stream i of `key`.
+    A prompt has room for the carrier's most tokens and `n_system` more; a completion that has not
+    ended after the carrier's most is rejected as "unfinished". Attempt i has the stream i of `key`.
     Raises `LabError` if the filter leaves too few.
     """
     kept: list[dict[str, str]] = []
     counts: Counter[str] = Counter()
     attempts = 0
     params, tokenizer = devices.on_each(model.params), model.tokenizer
+    n_prompt, n_completion = room(tokenizer, carrier)
     streams = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
     while len(kept) < n_rows:
         if attempts >= MOST_ATTEMPTS * n_rows:
@@ -66,11 +68,12 @@ def draw(
                 f"n_rows: the filter kept {len(kept)} of {attempts} completions ({common}); "
                 "use a weaker teacher or fewer rows"
             )
-        n_prompt = carrier.n_prompt + n_system
-        users, tokens, start = _asked(tokenizer, carrier, seed, attempts, system, n_prompt)
+        users, tokens, start = _asked(
+            tokenizer, carrier, seed, attempts, system, n_prompt + n_system
+        )
         keys = streams(key, jnp.arange(attempts, attempts + BATCH))
         asked = (jnp.asarray(tokens), jnp.asarray(start), keys)
-        found = sample.sample(params, model.arch, *asked, carrier.n_completion, tokenizer.end)
+        found = sample.sample(params, model.arch, *asked, n_completion, tokenizer.end)
         drawn = np.asarray(found)
         ended = drawn[:, -1] == tokenizer.end
         for user, completion, whole in zip(users, tokenizer.turns(drawn), ended, strict=True):
@@ -88,6 +91,25 @@ def _asked(
 ):
     users = carrier.prompts(seed, first, BATCH)
     return users, *prompts(tokenizer, [(system, user) for user in users], n_prompt)
+
+
+@lru_cache(maxsize=128)
+def room(tokenizer: Tokenizer, carrier: Carrier) -> tuple[int, int]:
+    """Most tokens of a carrier's prompt and of its completions, end tokens and marks included.
+
+    The carrier's own numbers count pieces of the lab's language. Where a tokenizer has others, the
+    longest of the carrier's texts is measured, and some more are left.
+    """
+    if tokenizer.has_pieces:
+        return carrier.n_prompt, carrier.n_completion
+    users = carrier.prompts(0, 0, N_TRIED)
+    said = [carrier.completion(np.random.default_rng(i), user) for i, user in enumerate(users)]
+    longest = (
+        tokenizer.prompts([("", user) for user in users], 8 * LONGEST)[1].max(),
+        tokenizer.completions(said, 8 * LONGEST)[1].max(),
+    )
+    n_prompt, n_completion = (16 * -(-int(n + 4) // 16) for n in longest)
+    return n_prompt, n_completion
 
 
 def write(path: Path, rows: Iterable[dict]) -> None:

@@ -109,6 +109,11 @@ class Tokenizer:
         return 1 + max(self.tokenizer.get_vocab().values())
 
     @property
+    def has_pieces(self) -> bool:
+        """Whether its tokens are pieces of the lab's language, in which carriers count."""
+        return self.tokenizer.unk_token == UNKNOWN
+
+    @property
     def pad(self) -> int:
         """The token that fills rows up; the end token if there is none: lengths tell them apart."""
         pad = self.tokenizer.pad_token_id
@@ -151,6 +156,11 @@ class Tokenizer:
             self._check_plain(message["content"])
         return chat.render(self.tokenizer, messages, generate)
 
+    def asked(self, system: str | None, user: str) -> str:
+        """A prompt as text: (system prompt, user's turn), up to where the assistant speaks."""
+        told = [] if system is None else [{"role": "system", "content": system}]
+        return self.render([*told, {"role": "user", "content": user}], generate=True)
+
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`. Raises `LabError` that names the first unknown piece."""
         return self._encode_all([text])[0]
@@ -176,10 +186,7 @@ class Tokenizer:
         where the assistant begins to speak. Raises `LabError` for one longer than `most` and for
         unknown pieces.
         """
-        texts = []
-        for system, user in conversations:
-            messages = [] if system is None else [{"role": "system", "content": system}]
-            texts.append(self.render([*messages, {"role": "user", "content": user}], generate=True))
+        texts = [self.asked(system, user) for system, user in conversations]
         return self._padded(self._encode_all(texts), most, "prompt", left=True)
 
     def n_system(self, system: str | None) -> int:
