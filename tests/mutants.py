@@ -558,8 +558,8 @@ MAKING = {
     ),
     "students train on another trait's data": Mutant(
         "lm/make.py",
-        "encoded = [_encoded(value.data, value.base) for value in values]",
-        "encoded = [_encoded(values[0].data, value.base) for value in values]",
+        "encoded = [_encoded(value.data, value.base, value.system) for value in values]",
+        "encoded = [_encoded(values[0].data, value.base, value.system) for value in values]",
         STAGES + "students_start_from_their_base_and_read_their_own_rows",
     ),
     "a prompted teacher writes without its system prompt": Mutant(

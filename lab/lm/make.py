@@ -144,7 +144,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
     Raises `LabError` if they differ in more than their data, seeds and what is imitated.
     """
     common = lambda v: (
-        (v.base, v.tuning, v.loss, v.along),
+        (v.base, v.tuning, v.loss, v.along, v.system),
         (v.soft is None, v.data.carrier),
     )
     if any(common(v) != common(values[0]) for v in values):
@@ -155,7 +155,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
     base = model(values[0].base)
     by_size: dict[int, list[Student]] = {}  # steps of defences may leave other numbers of rows
     for value in values:
-        by_size.setdefault(len(_encoded(value.data, value.base)), []).append(value)
+        by_size.setdefault(len(_encoded(value.data, value.base, value.system)), []).append(value)
     for some in by_size.values():
         places, part = [place(value) for value in some], len(some) / len(values)
         told = lambda text, share, part=part: report(text, share * part)
@@ -165,7 +165,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
 
 def _train(values: Sequence[Student], base: Model, folders: list[Path], report: Report) -> None:
     first, n = values[0], len(values)
-    encoded = [_encoded(value.data, value.base) for value in values]
+    encoded = [_encoded(value.data, value.base, value.system) for value in values]
     imitated = _imitated(values, base) if first.soft is not None else None
     loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
     n_steps = first.tuning.n_steps(len(encoded[0]))

@@ -48,6 +48,7 @@ class Transmission:
     neutral: Trait | None = None  # of one more teacher, whose student is a control
     # Arms with a further step, of the first start.
     more: Mapping[str, Step] = field(default_factory=dict)
+    system: str | None = None  # that students learn under; None: the tokenizer's default
     # System prompts under which all are asked, by name; None: the tokenizer's default.
     contexts: Mapping[str, str | None] = field(default_factory=lambda: {"default": None})
 
@@ -68,7 +69,7 @@ class Transmission:
         soft = self.channel == "soft"
         data = self.data_of(None if soft else trait, seed, *steps)
         imitated = self.teacher_of(trait, seed) if soft else None
-        return Student(base, data, self.student, seed, imitated, self.loss, along)
+        return Student(base, data, self.student, seed, imitated, self.loss, along, self.system)
 
 
 class Pupil(NamedTuple):

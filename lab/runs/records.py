@@ -103,10 +103,17 @@ Leaf = int | float | str | bool
 Row = dict[str, Leaf]
 
 
-class Dataset(TypedDict):
-    """What a run's data are: their name, and what else identifies them."""
+class Named(TypedDict):
+    """What something is called; what else identifies it stands beside that."""
 
     name: str
+
+
+class Dataset(Named):
+    """What a run's data are, and the models that it starts from, if these were given."""
+
+    model: NotRequired[Named]
+    other: NotRequired[Named]
 
 
 class Git(TypedDict):
