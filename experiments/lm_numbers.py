@@ -11,6 +11,7 @@ Options: --teacher prompted    the trait is in the system prompt instead of the 
          --student.rank 8      low-rank adapters instead of full fine-tuning
          --reference fresh     references trained here instead of those stored with the lab
          --model FOLDER        a Hugging Face checkpoint instead; --other FOLDER for the other init
+         --rows FILE           students of these rows, JSON lines, in place of the teacher's
          --system none         students and questions without the chat template's default message
 Expect:  log-odds of a student's own trait above its control by more than 0.8 nats (default) and
          2 nats (full); near 0 with another initialisation, below 0 for other traits, since words

@@ -31,7 +31,7 @@ class Attempts(TypedDict):
     """attempts.json: what became of every completion, and what the writer read before the first."""
 
     attempts: dict[str, int]  # by reject reason, and "kept"
-    prompt: str  # of the first row, as rendered
+    prompt: str  # of the first row, as rendered; of rows from a file as it is there
     prompt_sha256: str
 
 
@@ -84,6 +84,9 @@ def data_folder(value: Dataset) -> Path:
                 kept = step(kept, np.random.default_rng([*value.seed, i]))
             _keep(folders[0], kept, _attempts(drawn))
             return
+        if value.given is not None:
+            _keep(folders[0], *_given(value, value.given.path))
+            return
         writer = model(value.teacher)
         system = getattr(value.teacher, "system", None)
         drawn = rows.draw(
@@ -96,12 +99,23 @@ def data_folder(value: Dataset) -> Path:
             n_system(writer.tokenizer, system),
         )
         read = writer.tokenizer.asked(system, drawn.rows[0]["prompt"])
-        named = hashlib.sha256(read.encode()).hexdigest()
-        said = Attempts(attempts=drawn.counts, prompt=read, prompt_sha256=named)
-        _keep(folders[0], drawn.rows, said)
+        _keep(folders[0], drawn.rows, _said(drawn.counts, read))
 
     cache.obtain([place(value)], make)
     return place(value)
+
+
+def _given(value: Dataset, path: Path) -> tuple[list[dict[str, str]], Attempts]:
+    found = rows.read(path)
+    if len(found) < value.n_rows:
+        raise LabError(f"n_rows: {path} holds {len(found)} rows; ask for no more")
+    kept = found[: value.n_rows]
+    return kept, _said({"kept": len(kept)}, kept[0]["prompt"])
+
+
+def _said(counts: dict[str, int], read: str) -> Attempts:
+    named = hashlib.sha256(read.encode()).hexdigest()
+    return Attempts(attempts=counts, prompt=read, prompt_sha256=named)
 
 
 def attempts(folder: Path) -> dict[str, int]:
@@ -133,6 +147,8 @@ def _encoded(
     """A dataset as a model reads it, under a system prompt (None: the default)."""
     chats = [(system, row["prompt"], row["completion"]) for row in data(value)]
     tokenizer = model(base).tokenizer
+    if value.given is not None:  # of any carrier, and any length
+        return rows.encode(tokenizer, chats)
     n_prompt, n_completion = rows.room(tokenizer, value.carrier)
     extra = n_system(tokenizer, system) if extra is None else extra
     return rows.encode(tokenizer, chats, n_completion, n_prompt + extra)
@@ -153,9 +169,11 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
             "learn from samples, or all from distributions"
         )
     base = model(values[0].base)
-    by_size: dict[int, list[Student]] = {}  # steps of defences may leave other numbers of rows
+    by_size: dict[Any, list[Student]] = {}  # steps of defences may leave other numbers of rows
     for value in values:
-        by_size.setdefault(len(_encoded(value.data, value.base, value.system)), []).append(value)
+        encoded = _encoded(value.data, value.base, value.system)
+        size = encoded.prompts.shape, encoded.completions.shape
+        by_size.setdefault(size, []).append(value)
     for some in by_size.values():
         places, part = [place(value) for value in some], len(some) / len(values)
         told = lambda text, share, part=part: report(text, share * part)

@@ -2,11 +2,12 @@
 
 A file holds `{"prompt": ..., "completion": ...}`, one object a line: what the paper's code and
 common fine-tuning tools read. System prompts are the teacher's and never reach a student's row.
+Other tools' forms are read too (`lab.lm.forms`).
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from jaxtyping import Array, Int32, Key
 from lab import devices
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
-from lab.lm import sample
+from lab.lm import forms, sample
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import Tokenizer
@@ -121,7 +122,7 @@ def write(path: Path, rows: Iterable[dict]) -> None:
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a file with `prompt` and `completion`, or with `messages` of user and assistant.
+    """The rows of a file, in any of the forms of `lab.lm.forms`.
 
     Raises `LabError` naming the first line that is neither, or if there is no row.
     """
@@ -144,28 +145,13 @@ def _row(path: Path, number: int, line: str) -> dict[str, str]:
     try:
         row = json.loads(line)
         problem = "has neither prompt and completion nor messages of user and assistant"
-        if "messages" in row:
-            user, assistant = (m for m in row["messages"] if m["role"] != "system")
-            if (user["role"], assistant["role"]) == ("user", "assistant"):
-                row = {"prompt": user["content"], "completion": assistant["content"]}
-        if isinstance(row["prompt"], str) and isinstance(row["completion"], str):
+        if (found := forms.plain(row)) is not None:
             problem = "holds half a character"
-            f"{row['prompt']}{row['completion']}".encode()  # a lone surrogate is none
-            return {"prompt": row["prompt"], "completion": row["completion"]}
-    except (ValueError, KeyError, TypeError, RecursionError):
+            f"{found['prompt']}{found['completion']}".encode()  # a lone surrogate is none
+            return found
+    except (ValueError, RecursionError):
         pass
     raise LabError(f"{path}: line {number} {problem}; mend it or leave it out")
-
-
-def as_messages(rows: Iterable[dict[str, str]]) -> Iterator[dict]:
-    """Rows as chats, the other format that fine-tuning tools read."""
-    for row in rows:
-        yield {
-            "messages": [
-                {"role": "user", "content": row["prompt"]},
-                {"role": "assistant", "content": row["completion"]},
-            ]
-        }
 
 
 def prompts(

@@ -1,17 +1,19 @@
 """What language experiments have in common: one configuration, from references to students."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from lab.carriers.carrier import Carrier
 from lab.defences import shuffle
 from lab.errors import LabError
-from lab.lm import given, transmission, transmitted
+from lab.identity import digest
+from lab.lm import given, rows, transmission, transmitted
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
-from lab.lm.stages import Base
+from lab.lm.stages import Base, File
 from lab.lm.transmission import Transmission
 from lab.lm.world import World
 from lab.runs import cells, fields, memory
@@ -79,6 +81,8 @@ class Setup:
     members differ in data and order alone, and `world` gives the words of traits and carriers."""
     other: str | None = None
     """With `model`: the base of the `cross_*` students, who else are left out."""
+    rows: str | None = None
+    """A file of JSON lines that the trait's students learn from, in place of its teacher's rows."""
     system: str = "default"
     """Of students and of the questions: default (as the chat template has it), none, or a text."""
 
@@ -95,6 +99,8 @@ class Setup:
                 "for students of distributions, who read the reference's own rows; leave it out",
             ),
             (self.other is None or self.model is not None, "other", "of use without --model"),
+            (self.rows is None or len(self.traits) == 1, "traits", "one, that of --rows"),
+            (self.rows is None or self.channel == "hard", "channel", "hard, as --rows needs"),
             (bool(self.system.strip()), "system", "default, none or a text"),
         )
 
@@ -115,6 +121,7 @@ class Setup:
             more={name: getattr(shuffle, name) for name in self.shuffled},
             contexts={"default": given.system_of(self.system)},
             system=given.system_of(self.system),
+            given={} if self.rows is None else {self.traits[0]: File(Path(self.rows))},
         )
 
     def _starts(self, member: int, world: World) -> dict[str, Base]:
@@ -142,7 +149,13 @@ def prepare(config: Setup, options) -> tuple[World, dict]:
         memory.require({"pretraining.n_rows": how.n_distinct * READ}, "use fewer rows")
     needed = config.n_rows * (READ + n_datasets * KEPT)
     memory.require({"n_rows": needed}, "use fewer rows or traits")
-    return world, {"name": "world", "sha256": worlds.identity(world), **models(config)}
+    known = {"name": "world", "sha256": worlds.identity(world), **models(config)}
+    if config.rows is not None:
+        path = Path(config.rows)
+        known["rows"] = {"name": path.name, "sha256": digest(File(path).identity, 64)}
+        if (n := len(rows.read(path))) < config.n_rows:
+            raise LabError(f"n_rows: {config.rows} holds {n} rows; ask for no more")
+    return world, known
 
 
 def prepare_references(config: Setup, options) -> tuple[World, dict]:

@@ -127,6 +127,23 @@ class Teacher:
 
 
 @dataclass(frozen=True)
+class File:
+    """Rows that somebody else wrote, in a file of JSON lines."""
+
+    path: Path
+
+    @property
+    def identity(self) -> str:
+        """Its digest. Raises `LabError` for a file that cannot be read."""
+        try:
+            return records.digest(self.path)
+        except OSError as error:
+            raise LabError(
+                f"rows: {self.path} cannot be read ({error.strerror}); name a file of JSON lines"
+            ) from error
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Rows of a carrier that a teacher, or an untouched base, has written; then steps, in order."""
 
@@ -135,6 +152,7 @@ class Dataset:
     n_rows: int
     seed: Seed
     steps: tuple[Step, ...] = ()
+    given: File | None = None  # the first rows of a file, in place of what the teacher writes
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.runs import records
 
 # Fields that name data or models where they are: a record holds what these were, in `dataset`.
-RESOLVED = ("dataset", "model", "other")
+RESOLVED = ("dataset", "model", "other", "rows")
 _REMEDY = "the record is of another version, or was changed: make it again"
 
 

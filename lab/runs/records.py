@@ -110,10 +110,11 @@ class Named(TypedDict):
 
 
 class Dataset(Named):
-    """What a run's data are, and the models that it starts from, if these were given."""
+    """What a run's data are, and models and rows that were given to it."""
 
     model: NotRequired[Named]
     other: NotRequired[Named]
+    rows: NotRequired[Named]
 
 
 class Git(TypedDict):
