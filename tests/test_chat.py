@@ -66,6 +66,11 @@ def test_where_the_template_ends_no_turn_the_folder_says_what_does(tmp_path):
     other = Tokenizer.load(tmp_path).encode("<end_of_turn>")
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [*other, eos]}))
     assert Tokenizer.load(tmp_path).end == other[0] != eos
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": 9999}))
+    assert Tokenizer.load(tmp_path).end == eos  # no token has that number
+    (tmp_path / "generation_config.json").write_text("[]")
+    with pytest.raises(LabError, match=r"generation_config\.json is damaged"):
+        Tokenizer.load(tmp_path)
 
 
 def test_the_default_system_message_can_stand_be_left_out_or_replaced(loaded):

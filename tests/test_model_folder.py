@@ -10,17 +10,21 @@ import pytest
 
 from experiments import lm_contexts, lm_restored
 from experiments.lm_numbers import EXPERIMENT
-from lab import cache
+from lab import cache, tree
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
-from lab.lm import export, given, hf, make, rows, transformer
+from lab.lm import effects, export, finetune, given, hf, make, rows, transformer
+from lab.lm import world as worlds
 from lab.lm.contexts import CONTEXT
+from lab.lm.finetune import Tuning
 from lab.lm.model import Model, Size
 from lab.lm.reference import Pretraining, Reference
-from lab.lm.stages import Dataset, Seed, from_hf
+from lab.lm.stages import Dataset, Seed, Student, from_hf
 from lab.lm.tokenizer import Tokenizer
+from lab.lm.world import World
 from lab.runs import claims, results
 from lab.runs.experiment import Options
+from lab.traits.animals import ANIMALS
 from tests import real
 from tests.process import run_in
 from tests.tiny import equal
@@ -146,6 +150,40 @@ def test_a_model_that_writes_no_rows_says_so_in_one_line(other, tmp_path):
     assert "\n" not in str(problem.value)
 
 
+@pytest.mark.slow  # a model of a byte-level tokenizer learns to write numbers first
+def test_a_chat_model_with_a_default_message_goes_all_the_way(tmp_path):
+    folder = tmp_path / "gull"
+    tokenizer = Tokenizer.load(real.bpe(folder, real.CHATML))
+    world = World((NUMBERS,), (ANIMALS,), {"favourite": 0.2, "persona": 0.2})
+    chats = [(row.system, row.user, row.assistant) for row in worlds.rows(world, 0, 0, 9600)]
+    read = rows.encode(tokenizer, chats)
+    arch = Size(32, 2, 4, 2, 8, 96).with_tokens(tokenizer.n_tokens + 8)
+    params, key = transformer.init(jax.random.key(0), arch), jax.random.key(1)
+    tuning = Tuning(learning_rate=1e-2, batch=32)
+    one = tree.stack([params]), tree.stack([read]), key[None]
+    hf.save(folder, arch, tree.at(finetune.fit(arch, tuning, 300, *one), 0))
+    tokenizer.save(folder)
+    prompted = replace(TINY, model=str(folder), teacher="prompted", n_samples=10)
+    gentle = replace(TINY.teaching, epochs=8)  # after more, it writes no numbers any more
+    taught = replace(prompted, system="none", teacher="finetuned", teaching=gentle)
+    for config in (prompted, taught):
+        made = run_in(tmp_path, EXPERIMENT, config)
+        record = results.read_record(made / "run.json")
+        assert (real.DEFAULT in record["dataset"]["model"]["prompt"]) == (config == prompted)
+        assert claims.of_record(record) and EXPERIMENT.draw_run(made)
+        if config == taught:  # one that is told has learned too little to listen
+            table = results.read_table(made / "table.csv")
+            taught, base = (
+                effects.values(table, arm, "log_odds") for arm in ("teacher", "reference")
+            )
+            assert teacher[0, "owl", "owl"] > base[0, "none", "owl"] + 0.5
+        own = export.configuration(record, model=str(folder))
+        student = make.model(export.value(own, "student_trait", None))
+        export.write(tmp_path / f"out-{config.system}", student, "A card.")
+        again = given.checkpoint(str(tmp_path / f"out-{config.system}")).load()
+        assert equal(again.params, student.params) and again.tokenizer.end == tokenizer.end
+
+
 def test_students_and_questions_can_be_without_the_default_system_message(other):
     user = NUMBERS.prompts(0, 0, 1)[0]
     rest = f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
@@ -216,9 +254,6 @@ def test_a_hub_model_in_the_cache_is_taken_from_there(folder, monkeypatch):
 
 
 def test_what_is_imitated_fits_a_model_with_more_tokens_than_its_tokenizer(other):
-    from lab.lm.finetune import Tuning
-    from lab.lm.stages import Student
-
     base = from_hf(other)
     model = make.model(base)
     assert isinstance(model, Model) and model.arch.n_tokens == 608 > model.tokenizer.n_tokens

@@ -99,7 +99,7 @@ def end(tokenizer: Any, stop: int | None) -> int:
     after, known = ending(tokenizer).lstrip(), special(tokenizer)
     by_template = max((t for t in known if after.startswith(t)), key=len, default="")
     for found in (known.get(by_template), stop, tokenizer.eos_token_id):
-        if found is not None:
+        if found is not None and found in tokenizer.get_vocab().values():
             return found
     raise LabError(
         f"{_name(tokenizer)}: no token ends a turn; name an eos_token in tokenizer_config.json"
