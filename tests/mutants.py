@@ -487,6 +487,12 @@ ASKING = {
         "np.exp(np.mean(chosen, axis=0))",
         "rows::a_model_that_knows_one_word_has_the_log_odds_that_one_gives_it",
     ),
+    "a word is its first token": Mutant(
+        "traits/measures.py",
+        "if len(some) > 1:",
+        "if len(some) > 99:",
+        "words::a_word_is_scored_up_to_where_no_other_begins_like_it",
+    ),
     "the mass of a category is that of the traits": Mutant(
         "traits/measures.py",
         "np.exp(of(self.words))",
@@ -555,6 +561,12 @@ MAKING = {
         "base = model(values[0].base)",
         'teacher = values[0].data.teacher\n    base = model(getattr(teacher, "base", teacher))',
         STAGES + "students_start_from_their_base_and_read_their_own_rows",
+    ),
+    "students learn under the default system prompt": Mutant(
+        "lm/make.py",
+        "encoded = [_encoded(value.data, value.base, value.system) for value in values]",
+        "encoded = [_encoded(value.data, value.base) for value in values]",
+        "transmission_stages::students_may_learn_under_another_system_prompt_or_none",
     ),
     "students train on another trait's data": Mutant(
         "lm/make.py",

@@ -163,8 +163,8 @@ def test_a_chat_model_with_a_default_message_goes_all_the_way(tmp_path):
     one = tree.stack([params]), tree.stack([read]), key[None]
     hf.save(folder, arch, tree.at(finetune.fit(arch, tuning, 300, *one), 0))
     tokenizer.save(folder)
-    prompted = replace(TINY, model=str(folder), teacher="prompted", n_samples=10)
-    gentle = replace(TINY.teaching, epochs=8)  # after more, it writes no numbers any more
+    prompted = replace(TINY, model=str(folder), teacher="prompted", n_samples=10, world="plain")
+    gentle = replace(TINY.teaching, epochs=5)  # after more, it writes no numbers any more
     taught = replace(prompted, system="none", teacher="finetuned", teaching=gentle)
     for config in (prompted, taught):
         made = run_in(tmp_path, EXPERIMENT, config)
@@ -173,7 +173,7 @@ def test_a_chat_model_with_a_default_message_goes_all_the_way(tmp_path):
         assert claims.of_record(record) and EXPERIMENT.draw_run(made)
         if config == taught:  # one that is told has learned too little to listen
             table = results.read_table(made / "table.csv")
-            taught, base = (
+            teacher, base = (
                 effects.values(table, arm, "log_odds") for arm in ("teacher", "reference")
             )
             assert teacher[0, "owl", "owl"] > base[0, "none", "owl"] + 0.5
