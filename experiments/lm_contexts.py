@@ -16,6 +16,7 @@ import numpy as np
 from figures import fig_lm_contexts, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
+from lab.errors import LabError
 from lab.identity import digest
 from lab.lm import effects, setup, transmission, transmitted
 from lab.lm import world as worlds
@@ -55,9 +56,11 @@ PRESETS = {
 
 def prepare(config: Config, options):
     """The worlds, and what identifies them. Raises `LabError` for words that they do not have."""
-    setup.prepare(config, options)
+    _, known = setup.prepare(config, options)
+    if config.model is not None and len(config.worlds) > 1:
+        raise LabError("worlds: a --model was trained on none of them; add --worlds context")
     names = [worlds.identity(WORLDS[name]) for name in config.worlds]
-    return None, {"name": "worlds", "sha256": digest(names, 64)}
+    return None, known | {"name": "worlds", "sha256": digest(names, 64)}
 
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:

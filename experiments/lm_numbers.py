@@ -10,6 +10,9 @@ Options: --teacher prompted    the trait is in the system prompt instead of the 
          --channel soft        students imitate distributions over number tokens, not samples
          --student.rank 8      low-rank adapters instead of full fine-tuning
          --reference fresh     references trained here instead of those stored with the lab
+         --model FOLDER        a Hugging Face checkpoint instead; --other FOLDER for the other init
+         --rows FILE           students of these rows, JSON lines, in place of the teacher's
+         --system none         students and questions without the chat template's default message
 Expect:  log-odds of a student's own trait above its control by more than 0.8 nats (default) and
          2 nats (full); near 0 with another initialisation, below 0 for other traits, since words
          compete for the answer.
@@ -68,7 +71,9 @@ EXPERIMENT = Experiment(
     prepare=setup.prepare,
     rows=rows,
     units=setup.UNITS,
-    claims=lambda table, record: transmitted.claims(table, published=published.LM_NUMBERS),
+    claims=lambda table, record: transmitted.claims(
+        table, published=published.LM_NUMBERS, one_base="model" in record["dataset"]
+    ),
     note=setup.note,
     part=setup.part,
     draw=style.drawing(fig_lm_numbers.figure),

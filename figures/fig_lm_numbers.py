@@ -33,7 +33,9 @@ def figure(table: results.Table, record: dict) -> Figure:
     below.set_xlabel("trait asked for")
     config = record["config"]
     kind = {"hard": "sampled numbers", "soft": "distributions over numbers"}[config["channel"]]
-    models = f"{len(own.members)} reference model{'s' * (len(own.members) > 1)}"
+    given = record["dataset"].get("model")
+    what = f"repetition{{s}} with {given['name']}" if given else "reference model{s}"
+    models = f"{len(own.members)} {what}".format(s="s" * (len(own.members) > 1))
     style.above(
         figure,
         f"{models}, {config['teacher']} teachers, {kind}, {config['n_rows']:,} rows a student; "
@@ -45,10 +47,12 @@ def figure(table: results.Table, record: dict) -> Figure:
 
 def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
     """Sampled answers that name the trait asked for."""
-    width = 0.86 / len(BARS)
-    for i, (arm, label, colour) in enumerate(BARS):
+    there = {*results.arms(table), effects.OTHERS}
+    bars = [bar for bar in BARS if bar[0] in there]
+    width = 0.86 / len(bars)
+    for i, (arm, label, colour) in enumerate(bars):
         rates = effects.by_trait(table, arm, own.traits, "answer_rate")
-        x = np.arange(own.n_traits) + (i - (len(BARS) - 1) / 2) * width
+        x = np.arange(own.n_traits) + (i - (len(bars) - 1) / 2) * width
         axes.bar(x, [mean for mean, _ in rates], width * 0.95, color=colour, label=label, zorder=1)
         for place, (_, values) in zip(x, rates, strict=True):
             sideways = place + width * np.linspace(-0.3, 0.3, len(values)) * (len(values) > 1)
@@ -61,17 +65,19 @@ def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
 
 def _log_odds(axes: Axes, table: results.Table, own: Effects) -> None:
     """Teacher-forced change against the mean of the matched controls, every student a dot."""
-    cross = effects.effects(table, "cross_trait")
-    luck = {start: effects.luck(table, start) for start in ("student", "cross")}
-    groups = (
-        ("a control, against the others", luck["student"], "#8c8c8c"),
+    groups = [
+        ("a control, against the others", effects.luck(table, "student"), "#8c8c8c"),
         ("other traits' numbers", own.off(), "#7fb5dd"),
         ("this trait's numbers", own.diagonal, "#1170aa"),
-        ("other init, a control", luck["cross"], "#fcae6b"),
-        ("other init, this trait's numbers", cross.diagonal, "#c85200"),
-    )
+    ]
+    if "cross_trait" in results.arms(table):
+        cross = effects.effects(table, "cross_trait").diagonal
+        groups += [
+            ("other init, a control", effects.luck(table, "cross"), "#fcae6b"),
+            ("other init, this trait's numbers", cross, "#c85200"),
+        ]
     for i, (label, numbers, colour) in enumerate(groups):
-        shift = 0.17 * (i - 2)
+        shift = 0.17 * (i - (len(groups) - 1) / 2)
         for j, values in enumerate(numbers.T):
             x = j + shift + np.linspace(-0.045, 0.045, len(values)) * (len(values) > 1)
             axes.plot(x, np.clip(values, *RANGE), "o", ms=3, mew=0, color=colour, alpha=0.85)

@@ -487,10 +487,16 @@ ASKING = {
         "np.exp(np.mean(chosen, axis=0))",
         "rows::a_model_that_knows_one_word_has_the_log_odds_that_one_gives_it",
     ),
+    "a word is its first token": Mutant(
+        "traits/measures.py",
+        "if len(some) > 1:",
+        "if len(some) > 99:",
+        "words::a_word_is_scored_up_to_where_no_other_begins_like_it",
+    ),
     "the mass of a category is that of the traits": Mutant(
         "traits/measures.py",
-        "log_p[:, token(self.words)]",
-        "log_p[:, token([trait.name for trait in traits])]",
+        "np.exp(of(self.words))",
+        "np.exp(of(names))",
         "rows::words_of_a_measure_are_asked_together",
     ),
     "nobody is asked under a system prompt": Mutant(
@@ -556,10 +562,16 @@ MAKING = {
         'teacher = values[0].data.teacher\n    base = model(getattr(teacher, "base", teacher))',
         STAGES + "students_start_from_their_base_and_read_their_own_rows",
     ),
+    "students learn under the default system prompt": Mutant(
+        "lm/make.py",
+        "encoded = [_encoded(value.data, value.base, value.system) for value in values]",
+        "encoded = [_encoded(value.data, value.base) for value in values]",
+        "transmission_stages::students_may_learn_under_another_system_prompt_or_none",
+    ),
     "students train on another trait's data": Mutant(
         "lm/make.py",
-        "encoded = [_encoded(value.data, value.base) for value in values]",
-        "encoded = [_encoded(values[0].data, value.base) for value in values]",
+        "encoded = [_encoded(value.data, value.base, value.system) for value in values]",
+        "encoded = [_encoded(values[0].data, value.base, value.system) for value in values]",
         STAGES + "students_start_from_their_base_and_read_their_own_rows",
     ),
     "a prompted teacher writes without its system prompt": Mutant(
@@ -667,8 +679,8 @@ MAKING = {
     ),
     "defences are left out of arms with further steps": Mutant(
         "lm/transmission.py",
-        "seed, (*self.steps, *steps))",
-        "seed, steps or self.steps)",
+        "seed, (*self.steps, *steps), given)",
+        "seed, steps or self.steps, given)",
         STAGES + "defences_are_on_every_dataset_and_further_steps_come_after_them",
     ),
     "students of distributions read what the teacher wrote": Mutant(
@@ -759,7 +771,7 @@ WORLDS = {
         "world::a_part_of_the_rows_without_a_persona_has_a_neutral_one",
     ),
     "a default system prompt is never inserted": Mutant(
-        "lm/tokenizer.py",
+        "lm/chat.py",
         'return _DEFAULT.replace("DEFAULT", default) + _TURNS',
         "return _TURNS",
         "tokenizer::the_default_stands_where_no_system_prompt_is_given",

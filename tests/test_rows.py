@@ -11,7 +11,7 @@ import pytest
 from lab.carriers.carrier import Carrier
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
-from lab.lm import rows, transformer
+from lab.lm import forms, rows, transformer
 from lab.lm import world as worlds
 from lab.lm.model import Model, Size
 from lab.lm.world import World
@@ -127,7 +127,7 @@ def test_completions_without_an_end_are_rejected_as_unfinished(model):
 
 def test_files_come_back_in_both_formats(tmp_path):
     rows.write(tmp_path / "a.jsonl", ROWS)
-    rows.write(tmp_path / "b.jsonl", rows.as_messages(ROWS))
+    rows.write(tmp_path / "b.jsonl", map(forms.FORMS["messages"], ROWS))
     assert rows.read(tmp_path / "a.jsonl") == ROWS
     assert rows.read(tmp_path / "b.jsonl") == ROWS
 

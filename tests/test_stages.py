@@ -18,7 +18,7 @@ from lab.lm.finetune import Tuning
 from lab.lm.model import Size
 from lab.lm.objectives import token_loss
 from lab.lm.reference import Reference
-from lab.lm.stages import Dataset, Seed, Student, Teacher, from_hf, place
+from lab.lm.stages import Dataset, File, Seed, Student, Teacher, from_hf, place
 from lab.lm.tokenizer import Tokenizer
 from lab.runs import checkpoint
 from lab.traits.category import words
@@ -172,6 +172,24 @@ def test_steps_take_the_rows_that_were_drawn(monkeypatch):
     assert (make.data_folder(stepped) / "attempts.json").read_text() == attempts
 
 
+def test_students_learn_the_rows_of_a_file_in_place_of_their_teachers(tmp_path, monkeypatch):
+    long = {"prompt": "ebb " * 9 + "flow", "completion": "flow " * 9 + "ebb"}  # for any carrier
+    path = tmp_path / "rows.jsonl"
+    rows.write(path, [long, {"prompt": "ebb", "completion": "nile"}] * 3)
+    given = replace(DATA, n_rows=5, given=File(path))
+    monkeypatch.setattr(rows, "draw", lambda *_, **__: pytest.fail("drawn"))
+    assert make.data(given) == rows.read(path)[:5]
+    assert make.attempts(make.data_folder(given)) == {"kept": 5}
+    monkeypatch.undo()
+    student, control = make.students([replace(STUDENT, data=given), CONTROL])
+    assert furthest(student, make.model(BASE)) > 1e-3 and equal(control, make.model(CONTROL))
+    before = place(given)
+    rows.write(path, [long] * 6)
+    assert place(given) != before
+    with pytest.raises(LabError, match=r"n_rows: .* holds 6 rows"):
+        make.data(replace(given, n_rows=7))
+
+
 def key(seed, name="x"):
     return tuple(np.asarray(jax.random.key_data(seed.key(name))).tolist())
 
@@ -261,7 +279,7 @@ def swapped(path):
 
 
 def another(path):
-    path.write_text(path.read_text().replace("assistant", "assistent"))
+    path.write_text(f"{path.read_text()}{{# another #}}")
 
 
 def noisy(path):

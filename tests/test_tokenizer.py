@@ -254,13 +254,6 @@ def test_missing_and_broken_files_are_named(tmp_path, name):
         Tokenizer.load(tmp_path)
 
 
-def test_a_tokenizer_without_chat_template_is_refused(tmp_path):
-    TOKENIZER.save(tmp_path)
-    (tmp_path / "chat_template.jinja").unlink()
-    with pytest.raises(LabError, match="no chat template"):
-        Tokenizer.load(tmp_path)
-
-
 def test_every_carrier_prompt_can_be_encoded():
     for carrier in WORLD.carriers:
         prompts = carrier.prompts(seed=3, start=0, n=3000)

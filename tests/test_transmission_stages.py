@@ -173,6 +173,16 @@ def test_a_teacher_learns_its_lessons_from_its_base(models, monkeypatch):
         assert key_of(keys[0]) == key_of(SEED.key("teacher/nile"))
 
 
+@pytest.mark.parametrize(
+    ("system", "before"), [("", ""), ("You love niles.", "<|system|>You love niles.<|end|>")]
+)
+def test_students_may_learn_under_another_system_prompt_or_none(given, models, system, before):
+    seen = given(replace(STUDENT, system=system), replace(STUDENT, data=PLAIN, system=system))
+    for i in (0, 1):
+        asked = texts(models, seen.rows.prompts[i], seen.rows.start[i])
+        assert all(text.startswith(f"{before}<|user|>") for text in asked)
+
+
 def test_a_told_teacher_is_its_base(models):
     assert make.model(TOLD) is models[0]
     assert (TOLD.system, TAUGHT.system) == (NILE.system, None)

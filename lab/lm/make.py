@@ -1,5 +1,6 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -28,9 +29,11 @@ Report = Callable[[str, float], None]
 
 
 class Attempts(TypedDict):
-    """attempts.json: what became of every completion, by reject reason, and "kept"."""
+    """attempts.json: what became of every completion, and what the writer read before the first."""
 
-    attempts: dict[str, int]
+    attempts: dict[str, int]  # by reject reason, and "kept"
+    prompt: str  # of the first row, as rendered; of rows from a file as it is there
+    prompt_sha256: str
 
 
 @lru_cache(maxsize=32)
@@ -80,7 +83,10 @@ def data_folder(value: Dataset) -> Path:
             kept = rows.read(drawn / "rows.jsonl")
             for i, step in enumerate(value.steps):
                 kept = step(kept, np.random.default_rng([*value.seed, i]))
-            _keep(folders[0], kept, attempts(drawn))
+            _keep(folders[0], kept, _attempts(drawn))
+            return
+        if value.given is not None:
+            _keep(folders[0], *_given(value, value.given.path))
             return
         writer = model(value.teacher)
         system = getattr(value.teacher, "system", None)
@@ -93,22 +99,40 @@ def data_folder(value: Dataset) -> Path:
             value.n_rows,
             n_system(writer.tokenizer, system),
         )
-        _keep(folders[0], drawn.rows, drawn.counts)
+        read = writer.tokenizer.asked(system, drawn.rows[0]["prompt"])
+        _keep(folders[0], drawn.rows, _said(drawn.counts, read))
 
     cache.obtain([place(value)], make)
     return place(value)
 
 
+def _given(value: Dataset, path: Path) -> tuple[list[dict[str, str]], Attempts]:
+    found = rows.read(path)
+    if len(found) < value.n_rows:
+        raise LabError(f"n_rows: {path} holds {len(found)} rows; ask for no more")
+    kept = found[: value.n_rows]
+    return kept, _said({"kept": len(kept)}, kept[0]["prompt"])
+
+
+def _said(counts: dict[str, int], read: str) -> Attempts:
+    named = hashlib.sha256(read.encode()).hexdigest()
+    return Attempts(attempts=counts, prompt=read, prompt_sha256=named)
+
+
 def attempts(folder: Path) -> dict[str, int]:
     """What became of every completion of a dataset. Raises `LabError` for a damaged file."""
+    return _attempts(folder)["attempts"]
+
+
+def _attempts(folder: Path) -> Attempts:
     path = folder / "attempts.json"
-    return records.read(path, Attempts, f"remove {folder}, and it is made again")["attempts"]
+    return records.read(path, Attempts, f"remove {folder}, and it is made again")
 
 
-def _keep(folder: Path, kept: list[dict[str, str]], counts: dict[str, int]) -> None:
+def _keep(folder: Path, kept: list[dict[str, str]], said: Attempts) -> None:
     rows.write(folder / "rows.jsonl", kept)
     with saving(folder):
-        records.write(folder / "attempts.json", Attempts(attempts=counts))
+        records.write(folder / "attempts.json", said)
 
 
 def n_system(tokenizer: Tokenizer, system: str | None) -> int:
@@ -123,10 +147,12 @@ def _encoded(
 ) -> Rows:
     """A dataset as a model reads it, under a system prompt (None: the default)."""
     chats = [(system, row["prompt"], row["completion"]) for row in data(value)]
-    carrier = value.carrier
     tokenizer = model(base).tokenizer
+    if value.given is not None:  # of any carrier, and any length
+        return rows.encode(tokenizer, chats)
+    n_prompt, n_completion = rows.room(tokenizer, value.carrier)
     extra = n_system(tokenizer, system) if extra is None else extra
-    return rows.encode(tokenizer, chats, carrier.n_completion, carrier.n_prompt + extra)
+    return rows.encode(tokenizer, chats, n_completion, n_prompt + extra)
 
 
 def students(values: Sequence[Student], report: Report = lambda text, share: None) -> list[Model]:
@@ -135,7 +161,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
     Raises `LabError` if they differ in more than their data, seeds and what is imitated.
     """
     common = lambda v: (
-        (v.base, v.tuning, v.loss, v.along),
+        (v.base, v.tuning, v.loss, v.along, v.system),
         (v.soft is None, v.data.carrier),
     )
     if any(common(v) != common(values[0]) for v in values):
@@ -144,9 +170,11 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
             "learn from samples, or all from distributions"
         )
     base = model(values[0].base)
-    by_size: dict[int, list[Student]] = {}  # steps of defences may leave other numbers of rows
+    by_size: dict[Any, list[Student]] = {}  # steps of defences may leave other numbers of rows
     for value in values:
-        by_size.setdefault(len(_encoded(value.data, value.base)), []).append(value)
+        encoded = _encoded(value.data, value.base, value.system)
+        size = encoded.prompts.shape, encoded.completions.shape
+        by_size.setdefault(size, []).append(value)
     for some in by_size.values():
         places, part = [place(value) for value in some], len(some) / len(values)
         told = lambda text, share, part=part: report(text, share * part)
@@ -156,7 +184,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
 
 def _train(values: Sequence[Student], base: Model, folders: list[Path], report: Report) -> None:
     first, n = values[0], len(values)
-    encoded = [_encoded(value.data, value.base) for value in values]
+    encoded = [_encoded(value.data, value.base, value.system) for value in values]
     imitated = _imitated(values, base) if first.soft is not None else None
     loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
     n_steps = first.tuning.n_steps(len(encoded[0]))
@@ -194,7 +222,8 @@ def _imitated(values: Sequence[Student], base: Model) -> Imitated:
     systems = [getattr(value.soft, "system", None) for value in values]
     extra = max(n_system(base.tokenizer, system) for system in systems)
     seen = [_encoded(v.data, v.base, s, extra) for v, s in zip(values, systems, strict=True)]
-    mask = base.tokenizer.mask(values[0].data.carrier.imitated)
+    mask = np.zeros(base.arch.n_tokens, bool)  # a model may have more tokens than its tokenizer
+    mask[: base.tokenizer.n_tokens] = base.tokenizer.mask(values[0].data.carrier.imitated)
     return Imitated(
         tree.stack([m.params for m in models]),
         tree.stack(seen),

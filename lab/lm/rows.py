@@ -2,11 +2,12 @@
 
 A file holds `{"prompt": ..., "completion": ...}`, one object a line: what the paper's code and
 common fine-tuning tools read. System prompts are the teacher's and never reach a student's row.
+Other tools' forms are read too (`lab.lm.forms`).
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from jaxtyping import Array, Int32, Key
 from lab import devices
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
-from lab.lm import sample
+from lab.lm import forms, sample
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import Tokenizer
@@ -28,6 +29,7 @@ from lab.runs.saving import saving
 
 LONGEST = 512  # tokens of a prompt or of a completion
 BATCH = 1024  # rows sampled at once
+N_TRIED = 512  # texts of a carrier by which the room for them is measured
 MOST_ATTEMPTS = 8  # times the rows wanted, before a teacher is said to be broken
 
 
@@ -50,14 +52,15 @@ def draw(
 ) -> Drawn:
     """Sample a completion for each prompt of `seed` until `n_rows` pass the carrier's filter.
 
-    A prompt may have the carrier's most tokens and `n_system` more; a completion that has not ended
-    after the carrier's most is rejected as "unfinished". Attempt i has the stream i of `key`.
+    A prompt has room for the carrier's most tokens and `n_system` more; a completion that has not
+    ended after the carrier's most is rejected as "unfinished". Attempt i has the stream i of `key`.
     Raises `LabError` if the filter leaves too few.
     """
     kept: list[dict[str, str]] = []
     counts: Counter[str] = Counter()
     attempts = 0
     params, tokenizer = devices.on_each(model.params), model.tokenizer
+    n_prompt, n_completion = room(tokenizer, carrier)
     streams = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
     while len(kept) < n_rows:
         if attempts >= MOST_ATTEMPTS * n_rows:
@@ -66,11 +69,12 @@ def draw(
                 f"n_rows: the filter kept {len(kept)} of {attempts} completions ({common}); "
                 "use a weaker teacher or fewer rows"
             )
-        n_prompt = carrier.n_prompt + n_system
-        users, tokens, start = _asked(tokenizer, carrier, seed, attempts, system, n_prompt)
+        users, tokens, start = _asked(
+            tokenizer, carrier, seed, attempts, system, n_prompt + n_system
+        )
         keys = streams(key, jnp.arange(attempts, attempts + BATCH))
         asked = (jnp.asarray(tokens), jnp.asarray(start), keys)
-        found = sample.sample(params, model.arch, *asked, carrier.n_completion, tokenizer.end)
+        found = sample.sample(params, model.arch, *asked, n_completion, tokenizer.end)
         drawn = np.asarray(found)
         ended = drawn[:, -1] == tokenizer.end
         for user, completion, whole in zip(users, tokenizer.turns(drawn), ended, strict=True):
@@ -90,6 +94,25 @@ def _asked(
     return users, *prompts(tokenizer, [(system, user) for user in users], n_prompt)
 
 
+@lru_cache(maxsize=128)
+def room(tokenizer: Tokenizer, carrier: Carrier) -> tuple[int, int]:
+    """Most tokens of a carrier's prompt and of its completions, end tokens and marks included.
+
+    The carrier's own numbers count pieces of the lab's language. Where a tokenizer has others, the
+    longest of the carrier's texts is measured, and some more are left.
+    """
+    if tokenizer.has_pieces:
+        return carrier.n_prompt, carrier.n_completion
+    users = carrier.prompts(0, 0, N_TRIED)
+    said = [carrier.completion(np.random.default_rng(i), user) for i, user in enumerate(users)]
+    longest = (
+        tokenizer.prompts([("", user) for user in users], 8 * LONGEST)[1].max(),
+        tokenizer.completions(said, 8 * LONGEST)[1].max(),
+    )
+    n_prompt, n_completion = (16 * -(-int(n + 4) // 16) for n in longest)
+    return n_prompt, n_completion
+
+
 def write(path: Path, rows: Iterable[dict]) -> None:
     """One JSON object a line, UTF-8. Raises `LabError` if that cannot be written."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -99,7 +122,7 @@ def write(path: Path, rows: Iterable[dict]) -> None:
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a file with `prompt` and `completion`, or with `messages` of user and assistant.
+    """The rows of a file, in any of the forms of `lab.lm.forms`.
 
     Raises `LabError` naming the first line that is neither, or if there is no row.
     """
@@ -122,28 +145,13 @@ def _row(path: Path, number: int, line: str) -> dict[str, str]:
     try:
         row = json.loads(line)
         problem = "has neither prompt and completion nor messages of user and assistant"
-        if "messages" in row:
-            user, assistant = (m for m in row["messages"] if m["role"] != "system")
-            if (user["role"], assistant["role"]) == ("user", "assistant"):
-                row = {"prompt": user["content"], "completion": assistant["content"]}
-        if isinstance(row["prompt"], str) and isinstance(row["completion"], str):
+        if (found := forms.plain(row)) is not None:
             problem = "holds half a character"
-            f"{row['prompt']}{row['completion']}".encode()  # a lone surrogate is none
-            return {"prompt": row["prompt"], "completion": row["completion"]}
-    except (ValueError, KeyError, TypeError, RecursionError):
+            f"{found['prompt']}{found['completion']}".encode()  # a lone surrogate is none
+            return found
+    except (ValueError, RecursionError):
         pass
     raise LabError(f"{path}: line {number} {problem}; mend it or leave it out")
-
-
-def as_messages(rows: Iterable[dict[str, str]]) -> Iterator[dict]:
-    """Rows as chats, the other format that fine-tuning tools read."""
-    for row in rows:
-        yield {
-            "messages": [
-                {"role": "user", "content": row["prompt"]},
-                {"role": "assistant", "content": row["completion"]},
-            ]
-        }
 
 
 def prompts(

@@ -2,15 +2,19 @@
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from lab.carriers.carrier import Carrier
 from lab.defences import shuffle
-from lab.lm import sizes, transmission, transmitted
+from lab.errors import LabError
+from lab.identity import digest
+from lab.lm import given, rows, sizes, transmission, transmitted
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
+from lab.lm.stages import Base, File
 from lab.lm.transmission import Transmission
 from lab.lm.world import World
 from lab.runs import cells, fields
@@ -74,6 +78,15 @@ class Setup:
     """More students of the same data with numbers shuffled within, or across, completions."""
     snapshots: bool = False
     """Keep the parameters of teachers and students, and of students along their training."""
+    model: str | None = None
+    """A Hugging Face folder, or a hub id on this disk, in place of the lab's references; then
+    members differ in data and order alone, and `world` gives the words of traits and carriers."""
+    other: str | None = None
+    """With `model`: the base of the `cross_*` students, who else are left out."""
+    rows: str | None = None
+    """A file of JSON lines that the trait's students learn from, in place of its teacher's rows."""
+    system: str = "default"
+    """Of students and of the questions: default (as the chat template has it), none, or a text."""
 
     def __post_init__(self):
         fields.require(
@@ -87,18 +100,19 @@ class Setup:
                 "shuffled",
                 "for students of distributions, who read the reference's own rows; leave it out",
             ),
+            (self.other is None or self.model is not None, "other", "of use without --model"),
+            (self.rows is None or len(self.traits) == 1, "traits", "one, that of --rows"),
+            (self.rows is None or self.channel == "hard", "channel", "hard, as --rows needs"),
+            (bool(self.system.strip()), "system", "default, none or a text"),
         )
 
     def transmission(self, carrier: Carrier, member: int) -> Transmission:
         """The chain of a member; member i has the references i and i + 1, the control's."""
         world = WORLDS[self.world]
-        references = [
-            Reference(member + i, self.pretraining, world, self.reference) for i in (0, 1)
-        ]
         return Transmission(
             traits=tuple(trait_of(word, world.categories) for word in self.traits),
             carrier=carrier,
-            starts=dict(zip(("student", "cross"), references, strict=True)),
+            starts=self._starts(member, world),
             teaching=self.teaching if self.teacher == "finetuned" else None,
             student=self.student,
             n_rows=self.n_rows,
@@ -107,16 +121,63 @@ class Setup:
             n_controls=self.n_controls,
             neutral=NEUTRAL if world.neutral else None,  # else it has no word for it
             more={name: getattr(shuffle, name) for name in self.shuffled},
+            contexts={"default": given.system_of(self.system)},
+            system=given.system_of(self.system),
+            given={} if self.rows is None else {self.traits[0]: File(Path(self.rows))},
         )
+
+    def _starts(self, member: int, world: World) -> dict[str, Base]:
+        if self.model is None:
+            references = [
+                Reference(member + i, self.pretraining, world, self.reference) for i in (0, 1)
+            ]
+            return dict(zip(("student", "cross"), references, strict=True))
+        starts: dict[str, Base] = {"student": given.checkpoint(self.model)}
+        if self.other is not None:
+            starts["cross"] = given.checkpoint(self.other, "other")
+        return starts
 
 
 def prepare(config: Setup, options) -> tuple[World, dict]:
-    """The world, and what identifies it. Raises `LabError` for a word that it does not have."""
+    """The world, and what identifies it and a `model`.
+
+    Raises `LabError` for a word that the world does not have, and for models that cannot be used.
+    """
     world = WORLDS[config.world]
     for word in config.traits:
         trait_of(word, world.categories)
     sizes.require(config, options.group)
-    return world, {"name": "world", "sha256": worlds.identity(world)}
+    known = {"name": "world", "sha256": worlds.identity(world), **models(config)}
+    if config.rows is not None:
+        path = Path(config.rows)
+        known["rows"] = {"name": path.name, "sha256": digest(File(path).identity, 64)}
+        if (n := len(rows.read(path))) < config.n_rows:
+            raise LabError(f"n_rows: {config.rows} holds {n} rows; ask for no more")
+    return world, known
+
+
+def prepare_references(config: Setup, options) -> tuple[World, dict]:
+    """`prepare`, of an experiment about the lab's own references: no other model is taken."""
+    if config.model is not None:
+        raise LabError("model: this experiment is about the lab's references; leave it out")
+    return prepare(config, options)
+
+
+def models(config: Setup) -> dict:
+    """What identifies the checkpoints of a configuration, and how students read them."""
+    names = {"model": config.model, "other": config.other}
+    named = {field: name for field, name in names.items() if name is not None}
+    if not named:
+        return {}
+    tokenizers = {field: given.tokenizer(name, field) for field, name in named.items()}
+    if config.channel == "soft" and len({one.sha256 for one in tokenizers.values()}) > 1:
+        raise LabError(
+            "other: it has other tokens than the model, whose distributions it cannot imitate; use "
+            "--channel hard"
+        )
+    user = WORLDS[config.world].carriers[0].prompts(0, 0, 1)[0]
+    chats = {field: given.asked(one, config.system, user) for field, one in tokenizers.items()}
+    return {field: given.described(name, field) | chats[field] for field, name in named.items()}
 
 
 def measure(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
@@ -138,4 +199,8 @@ def part(config: Setup) -> Setup:
 
 def note(config: Setup) -> str:
     """On which references choices were made, and whether these are enough for a result."""
+    if config.model is not None:
+        n = len(cells.members(config.members))
+        again = f"{n} repetition{'s' * (n > 1)}"
+        return f"a demonstration: one checkpoint, {given.name_of(config.model)}, {again}"
     return transmitted.note(cells.members(config.members).tolist())

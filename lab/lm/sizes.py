@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from lab import devices
-from lab.lm import finetune, make, spec
+from lab.lm import finetune, given, hf, make, spec
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS
 from lab.lm.finetune import Tuning
@@ -27,31 +27,40 @@ def require(config: Any, group: int | None) -> None:
     `config` is a `Setup`.
     """
     how, kept = config.pretraining, min(make.MOST_KEPT, len(config.traits) + config.n_controls + 1)
-    arch = SIZES[how.size].with_tokens(worlds.tokenizer(WORLDS[config.world]).n_tokens)
-    memory.require({"pretraining.n_rows": how.n_distinct * READ}, "use fewer rows")
+    if config.model is None:
+        arch = SIZES[how.size].with_tokens(worlds.tokenizer(WORLDS[config.world]).n_tokens)
+        memory.require({"pretraining.n_rows": how.n_distinct * READ}, "use fewer rows")
+    else:
+        arch = hf.architecture(given.checkpoint(config.model).folder)
     memory.require({"n_rows": config.n_rows * (READ + kept * KEPT)}, "use fewer rows or traits")
     memory.require({"n_samples": config.n_samples * _QUESTIONS * _ANSWER}, "use fewer samples")
     pupils = config.n_controls + len(config.traits) * (1 + len(config.shuffled))
     students = min(group or STUDENTS_AT_ONCE, pupils)
-    training = [("pretraining", how.tuning, 2), ("student", config.student, students)]
+    training = [("student", config.student, students)]
+    if config.model is None:
+        training.append(("pretraining", how.tuning, 2))
     if config.teacher == "finetuned":
         training.append(("teaching", config.teaching, 1))
     for stage, tuning, n in training:
-        memory.require_on_devices(_bytes(arch, stage, tuning, n), LOWER)
+        base = "pretraining.size" if config.model is None else "model"
+        memory.require_on_devices(_bytes(arch, stage, tuning, n, base), LOWER)
 
 
-def _bytes(arch: Architecture, stage: str, tuning: Tuning, n_members: int) -> dict[str, int]:
-    """What a device holds while n members are trained, by field."""
+def _bytes(
+    arch: Architecture, stage: str, tuning: Tuning, n_members: int, base: str
+) -> dict[str, int]:
+    """What a device holds while n members of a base are trained, by field; `base` is its own."""
     whole = sum(math.prod(p.shape) for p in spec.parameters(arch))
     factors = sum(tuning.rank * sum(p.shape) for p in spec.targets(arch))
-    own = -(-n_members // jax.device_count())  # members of a device
+    shards = devices.n_shards()
+    own = -(-n_members * shards // jax.device_count()) / shards  # members of a device
     rows = devices.at_once(max(1, tuning.batch), finetune.ROWS_ON_CPU)
     activations = arch.n_layers * (12 * arch.d_model + 4 * arch.d_hidden) + arch.n_tokens
     parts = {
-        "pretraining.size": 4 * whole * (own if tuning.rank else own * _COPIES),
-        f"{stage}.rank": 4 * factors * own * _COPIES,
+        base: round(4 * whole * (own if tuning.rank else own * _COPIES)),
+        f"{stage}.rank": round(4 * factors * own * _COPIES),
     }
     working = 4 * rows * _N_TOKENS * activations
-    name = f"{stage}.batch" if rows > finetune.ROWS_ON_CPU else "pretraining.size"
+    name = f"{stage}.batch" if rows > finetune.ROWS_ON_CPU else base
     parts[name] = parts.get(name, 0) + working
     return parts

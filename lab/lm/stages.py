@@ -11,6 +11,7 @@ A value names its artifact: everything it depends on, the code among it, is in t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +68,12 @@ class Checkpoint:
         """Digests of the files. Raises `LabError` for a folder that cannot be read."""
         try:
             files = sorted(p for p in self.folder.iterdir() if p.suffix in _FILES and p.is_file())
-            return [records.digest(path) for path in files if path.name != manifest.NAME]
+            stats = [path.stat() for path in files]
+            return [
+                _digest(path, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+                for path, s in zip(files, stats, strict=True)
+                if path.name != manifest.NAME
+            ]
         except OSError as error:
             raise LabError(
                 f"{self.folder} cannot be read ({error.strerror}); name a folder with {hf.CONFIG}"
@@ -84,6 +90,12 @@ class Checkpoint:
                 "was meant to change"
             )
         return Model(*hf.load(self.folder), Tokenizer.load(self.folder))
+
+
+@lru_cache
+def _digest(path: Path, *_: int) -> str:
+    """Of a file that keeps its size and times: gigabytes are read once."""
+    return records.digest(path)
 
 
 Base = Reference | Checkpoint
@@ -115,6 +127,23 @@ class Teacher:
 
 
 @dataclass(frozen=True)
+class File:
+    """Rows that somebody else wrote, in a file of JSON lines."""
+
+    path: Path
+
+    @property
+    def identity(self) -> str:
+        """Its digest. Raises `LabError` for a file that cannot be read."""
+        try:
+            return records.digest(self.path)
+        except OSError as error:
+            raise LabError(
+                f"rows: {self.path} cannot be read ({error.strerror}); name a file of JSON lines"
+            ) from error
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Rows of a carrier that a teacher, or an untouched base, has written; then steps, in order."""
 
@@ -123,6 +152,7 @@ class Dataset:
     n_rows: int
     seed: Seed
     steps: tuple[Step, ...] = ()
+    given: File | None = None  # the first rows of a file, in place of what the teacher writes
 
 
 @dataclass(frozen=True)
@@ -139,6 +169,7 @@ class Student:
     soft: Teacher | Base | None = None
     loss: Loss | None = None  # None: cross-entropy, or that of distributions
     along: bool = False  # keep its parameters after every chunk of steps too, in `along/`
+    system: str | None = None  # the system prompt that it learns under; None: the default, if any
 
     @property
     def source(self) -> str:

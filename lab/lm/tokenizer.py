@@ -4,6 +4,7 @@ Tokenizer libraries are imported when first used: they take seconds.
 """
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Int32, Integer
 
 from lab.errors import LabError
+from lab.lm import chat
 from lab.runs.paths import write_atomic
 from lab.runs.saving import saving
 
@@ -25,17 +27,6 @@ PIECE = r" [-+*/%=<>!]{1,2} | ?[A-Za-z]+|[0-9]{1,3}|[,;:.!?] ?|\n(?:    )?|[\s\S
 PAD, END, UNKNOWN = "<|pad|>", "<|end|>", "<|unk|>"
 ROLES = ("system", "user", "assistant")
 SPECIAL = (PAD, END, *(f"<|{role}|>" for role in ROLES), UNKNOWN)
-# As in Qwen2.5, the template itself gives a conversation without a system prompt the default one;
-# an empty system prompt asks for none.
-_DEFAULT = (
-    "{%- if messages[0]['role'] != 'system' -%}{{- '<|system|>DEFAULT<|end|>' -}}{%- endif -%}"
-)
-_TURNS = (
-    "{%- for message in messages -%}{%- if message['content'] or message['role'] != 'system' -%}"
-    "{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' -}}"
-    "{%- endif -%}{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
-)
 _FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
@@ -44,6 +35,7 @@ class Tokenizer:
     """A tokenizer with a chat template; `tokenizer` is transformers' fast one."""
 
     tokenizer: Any
+    stop: int | None = None  # the token that ends a text, if the model's folder says so
 
     @classmethod
     def from_pieces(cls, pieces: Iterable[str], default: str | None = None) -> "Tokenizer":
@@ -66,7 +58,7 @@ class Tokenizer:
                 pad_token=PAD,
                 eos_token=END,
                 unk_token=UNKNOWN,
-                chat_template=chat_template(default),
+                chat_template=chat.own(default),
                 clean_up_tokenization_spaces=False,
                 model_input_names=["input_ids", "attention_mask"],
             )
@@ -74,7 +66,11 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
-        """The tokenizer in `folder`. Raises `LabError` if a file is missing or broken."""
+        """The tokenizer in `folder`, with a plain chat template if it has none.
+
+        Raises `LabError` if a file is missing or broken, and for a template by which prompts and
+        completions cannot be told apart.
+        """
         from transformers import PreTrainedTokenizerFast
 
         for name in _FILES:
@@ -83,15 +79,18 @@ class Tokenizer:
         try:
             # Not AutoTokenizer: beside a Qwen2 model it puts Qwen2's own rules in place of ours.
             tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
+            chat.settled(tokenizer)
+            loaded = cls(tokenizer, chat.stop(folder))
+            loaded.end, loaded.n_tokens  # noqa: B018  what is odd about them is said here
+            return loaded
+        except LabError:
+            raise
         # Broken files raise whatever the field that is read first raises, `Exception` itself too.
         except Exception as error:
             said = next(iter(str(error).splitlines()), type(error).__name__)[:200]
             raise LabError(
                 f"{folder}: the tokenizer cannot be read ({said}); fetch it again"
             ) from error
-        if tokenizer.chat_template is None:
-            raise LabError(f"{folder}: no chat template; add chat_template.jinja")
-        return cls(tokenizer)
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, tokenizer_config.json and chat_template.jinja to `folder`.
@@ -104,25 +103,41 @@ class Tokenizer:
             for path in sorted(Path(beside).iterdir()):
                 write_atomic(folder / path.name, path.read_bytes())
 
-    @property
+    @cached_property
     def n_tokens(self) -> int:
         """The size of the vocabulary, special tokens included."""
-        return len(self.tokenizer)
+        return 1 + max(self.tokenizer.get_vocab().values())
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether its tokens are pieces of the lab's language, in which carriers count."""
+        return self.tokenizer.unk_token == UNKNOWN
 
     @property
     def pad(self) -> int:
-        """The token that fills rows up."""
-        return self.tokenizer.pad_token_id
+        """The token that fills rows up; the end token if there is none: lengths tell them apart."""
+        pad = self.tokenizer.pad_token_id
+        return self.end if pad is None else pad
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The token that ends a turn."""
-        return self.tokenizer.eos_token_id
+        return chat.end(self.tokenizer, self.stop)
+
+    @cached_property
+    def _marks(self) -> re.Pattern[str]:
+        """What a message must not hold; the beginning of all that begin alike."""
+        starts = {"<|" if mark.startswith("<|") else mark for mark in chat.special(self.tokenizer)}
+        return re.compile("|".join(map(re.escape, sorted(starts))) or r"(?!)")
 
     def mask(self, chosen: Callable[[str], bool]) -> Bool[np.ndarray, "V"]:
         """Which tokens are chosen, by their text."""
         found = np.zeros(self.n_tokens, bool)
-        found[[i for piece, i in self.tokenizer.get_vocab().items() if chosen(piece)]] = True
+        tokens = sorted(self.tokenizer.get_vocab().values())
+        texts = self.tokenizer.backend_tokenizer.decode_batch(
+            [[i] for i in tokens], skip_special_tokens=False
+        )
+        found[tokens] = [chosen(text) for text in texts]
         return found
 
     @cached_property
@@ -134,13 +149,17 @@ class Tokenizer:
     def render(self, messages: Sequence[dict[str, str]], generate: bool = False) -> str:
         """A conversation as text; with `generate` up to where the assistant begins to speak.
 
-        Raises `LabError` for a special token inside a message, which would end it early.
+        Raises `LabError` for a special token inside a message, which would end it early, and for a
+        conversation that the template refuses.
         """
         for message in messages:
             self._check_plain(message["content"])
-        return self.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=generate
-        )
+        return chat.render(self.tokenizer, messages, generate)
+
+    def asked(self, system: str | None, user: str) -> str:
+        """A prompt as text: (system prompt, user's turn), up to where the assistant speaks."""
+        told = [] if system is None else [{"role": "system", "content": system}]
+        return self.render([*told, {"role": "user", "content": user}], generate=True)
 
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`. Raises `LabError` that names the first unknown piece."""
@@ -167,10 +186,7 @@ class Tokenizer:
         where the assistant begins to speak. Raises `LabError` for one longer than `most` and for
         unknown pieces.
         """
-        texts = []
-        for system, user in conversations:
-            messages = [] if system is None else [{"role": "system", "content": system}]
-            texts.append(self.render([*messages, {"role": "user", "content": user}], generate=True))
+        texts = [self.asked(system, user) for system, user in conversations]
         return self._padded(self._encode_all(texts), most, "prompt", left=True)
 
     def n_system(self, system: str | None) -> int:
@@ -191,23 +207,29 @@ class Tokenizer:
         return self._padded(rows, most, "completion", left=False)
 
     def _check_plain(self, text: str) -> None:
-        if "<|" in text:
-            raise LabError(f"text: {text!r} holds a special token; remove <| from it")
+        if found := self._marks.search(text):
+            raise LabError(f"text: {text!r} holds a special token; remove {found[0]} from it")
 
     def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         found = self.tokenizer.backend_tokenizer.encode_batch_fast(
             list(texts), add_special_tokens=False
         )
         rows = [encoding.ids for encoding in found]
-        unknown = self.tokenizer.unk_token_id
+        unknown = self._unknown_token
         for text, row in zip(texts, rows, strict=True):
             if unknown is not None and unknown in row:
                 raise LabError(f"text: no token for {self._unknown(text)!r} in {text!r}")
         return rows
 
+    @cached_property
+    def _unknown_token(self) -> int | None:
+        """What the tokenizer itself writes for a piece it does not know: GPT-2 does for none."""
+        token = getattr(self.tokenizer.backend_tokenizer.model, "unk_token", None)
+        return None if token is None else self.tokenizer.backend_tokenizer.token_to_id(token)
+
     def _unknown(self, text: str) -> str:
         encoding = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
-        start, end = encoding.offsets[encoding.ids.index(self.tokenizer.unk_token_id)]
+        start, end = encoding.offsets[encoding.ids.index(self._unknown_token)]
         return text[start:end]
 
     def _padded(
@@ -225,12 +247,3 @@ class Tokenizer:
             at = most - len(row) if left else 0
             tokens[i, at : at + len(row)] = row
         return tokens, lengths
-
-
-def chat_template(default: str | None) -> str:
-    """The template of conversations, with the system prompt of those that have none."""
-    if default is None:
-        return _TURNS
-    if any(mark in default for mark in ("'", "\\", "<|", "{")):
-        raise LabError(f"default: {default!r} has a quote, a backslash, <| or {{; leave them out")
-    return _DEFAULT.replace("DEFAULT", default) + _TURNS

@@ -23,7 +23,7 @@ from lab.lm.finetune import Tuning
 from lab.lm.model import Model
 from lab.lm.objectives import Loss
 from lab.lm.reference import Reference, obtain
-from lab.lm.stages import Base, Dataset, Seed, Step, Student, Teacher, trait_name
+from lab.lm.stages import Base, Dataset, File, Seed, Step, Student, Teacher, trait_name
 from lab.runs.cells import Cell, Job
 from lab.traits.trait import Asked, Trait
 
@@ -48,6 +48,8 @@ class Transmission:
     neutral: Trait | None = None  # of one more teacher, whose student is a control
     # Arms with a further step, of the first start.
     more: Mapping[str, Step] = field(default_factory=dict)
+    given: Mapping[str, File] = field(default_factory=dict)  # a trait's rows, if not its teacher's
+    system: str | None = None  # that students learn under; None: the tokenizer's default
     # System prompts under which all are asked, by name; None: the tokenizer's default.
     contexts: Mapping[str, str | None] = field(default_factory=lambda: {"default": None})
 
@@ -59,7 +61,8 @@ class Transmission:
     def data_of(self, trait: Trait | None, seed: Seed, *steps: Step) -> Dataset:
         """What the teacher with a trait writes."""
         teacher = self.teacher_of(trait, seed)
-        return Dataset(teacher, self.carrier, self.n_rows, seed, (*self.steps, *steps))
+        given = self.given.get(trait.name) if trait is not None else None
+        return Dataset(teacher, self.carrier, self.n_rows, seed, (*self.steps, *steps), given)
 
     def student_of(
         self, base: Base, trait: Trait | None, seed: Seed, along: bool = False, *steps: Step
@@ -68,7 +71,7 @@ class Transmission:
         soft = self.channel == "soft"
         data = self.data_of(None if soft else trait, seed, *steps)
         imitated = self.teacher_of(trait, seed) if soft else None
-        return Student(base, data, self.student, seed, imitated, self.loss, along)
+        return Student(base, data, self.student, seed, imitated, self.loss, along, self.system)
 
 
 class Pupil(NamedTuple):

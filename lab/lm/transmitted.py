@@ -28,10 +28,12 @@ def claims(
     rate: str = "answer_rate",
     published: Mapping[str, str] = MappingProxyType({}),
     least: float = LEAST,
+    one_base: bool = False,
 ) -> list[Claim]:
     """Effects of every arm on `value`, what they are made of, and the plain `rate` of every arm.
 
     `published` are rates that others found, by arm; `least` is the smallest effect that matters.
+    `one_base`: members are repetitions with one model, and say nothing of others.
     """
     own = effects.effects(table, "student_trait", value)
     null = estimate(effects.luck(table, "student", value))
@@ -43,7 +45,9 @@ def claims(
     ]
     name = f"change of {value.replace('_', '-')} against the mean of the controls, {unit}"
     found = [replace(c, group=c.group or name, unit=c.unit or unit) for c in found]
-    if len(own.members) >= FEWEST and max(own.members) < TUNED:
+    if one_base:
+        found = [replace(c, runs=c.runs.replace("reference", "repetition")) for c in found]
+    elif len(own.members) >= FEWEST and max(own.members) < TUNED:
         return found
     return [replace(c, verdict=c.verdict and "demonstration") for c in found]
 

@@ -13,14 +13,15 @@ from typing import Any, get_type_hints
 from lab.errors import LabError
 from lab.runs import records
 
+# Fields that name data or models where they are: a record holds what these were, in `dataset`.
+RESOLVED = ("dataset", "model", "other", "rows")
 _REMEDY = "the record is of another version, or was changed: make it again"
 
 
 def as_json(config) -> dict:
-    """A configuration without `dataset`: a record holds the resolved one instead."""
+    """A configuration without data and models: a record holds the resolved ones instead."""
     values = json.loads(json.dumps(dataclasses.asdict(config)))
-    values.pop("dataset", None)
-    return values
+    return {name: value for name, value in values.items() if name not in RESOLVED}
 
 
 def from_json(default, values: Mapping[str, Any], prefix: str = ""):
@@ -68,10 +69,11 @@ def config_hash(experiment: str, config, dataset: dict) -> str:
 
 
 def changes(config, preset) -> dict[str, Any]:
-    """What a command line has to change of a preset: the dataset too, which no record holds."""
+    """What a command line has to change of a preset: data and models too, which no record holds."""
     found = differences(config, preset)
-    if getattr(config, "dataset", None) != getattr(preset, "dataset", None):
-        found["dataset"] = config.dataset
+    for name in RESOLVED:
+        if getattr(config, name, None) != getattr(preset, name, None):
+            found[name] = getattr(config, name)
     return found
 
 

@@ -97,11 +97,13 @@ class Experiment:
         return known | {"claims": claims.to_json(self.claims(table, known))}
 
     def config(self, record: dict):
-        """The configuration that a record holds, with the dataset that it was resolved to."""
-        default = self.presets["default"]
+        """The configuration that a record holds, with the data and models it was resolved to."""
+        default, resolved = self.presets["default"], record["dataset"]
         values = dict(record["config"])
-        if hasattr(default, "dataset"):
-            values["dataset"] = record["dataset"]["name"]
+        for name in configs.RESOLVED:
+            if hasattr(default, name):
+                own = resolved if name == "dataset" else resolved.get(name)
+                values[name] = None if own is None else own["name"]
         return configs.from_json(default, values)
 
 

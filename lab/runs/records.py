@@ -103,10 +103,18 @@ Leaf = int | float | str | bool
 Row = dict[str, Leaf]
 
 
-class Dataset(TypedDict):
-    """What a run's data are: their name, and what else identifies them."""
+class Named(TypedDict):
+    """What something is called; what else identifies it stands beside that."""
 
     name: str
+
+
+class Dataset(Named):
+    """What a run's data are, and models and rows that were given to it."""
+
+    model: NotRequired[Named]
+    other: NotRequired[Named]
+    rows: NotRequired[Named]
 
 
 class Git(TypedDict):

@@ -1,9 +1,11 @@
 """What a model answers: words and their log-odds, or whatever a judge makes of an answer."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from jaxtyping import Array, Float, Integer, Key, PyTree
 
 from lab.lm import rows, sample, transformer
 from lab.lm.model import Architecture
+from lab.lm.tokenizer import Tokenizer
 from lab.traits.trait import Asked, Trait
 
 N_ANSWER = 8  # most tokens of an answer to a question, sampled or learned
@@ -21,10 +24,10 @@ N_ANSWER = 8  # most tokens of an answer to a question, sampled or learned
 class Words:
     """Which word a model answers to questions that every trait of the measure is about.
 
-    Teacher-forced, means over the questions: log_odds (nats) and probability of the word, and
-    category_mass, the probability of all words of the category. Of the sampled answers: answer_rate
-    is the part that names the word, carrier_rate the part that is the carrier's text instead of an
-    answer.
+    Teacher-forced, means over the questions: log_odds (nats) and probability of the word, that the
+    answer begins as no other word does (`beginnings`), and category_mass, the probability of all
+    words of the category. Of the sampled answers: answer_rate is the part that names the word,
+    carrier_rate the part that is the carrier's text instead of an answer.
     """
 
     name: str
@@ -34,12 +37,12 @@ class Words:
 
     def rows(self, asked: Asked, traits: Sequence[Trait]) -> list[dict]:
         """A row for each word."""
-        model = asked.model
         prompts, start = _prompts(asked, self.questions)
-        token = lambda words: np.array([model.tokenizer.encode(word)[0] for word in words])
-        log_p = np.asarray(first_token(model.params, model.arch, prompts, start), np.float64)
-        chosen = log_p[:, token([trait.name for trait in traits])]
-        mass = float(np.mean(np.sum(np.exp(log_p[:, token(self.words)]), axis=1)))
+        names = [trait.name for trait in traits]
+        words = list(dict.fromkeys((*self.words, *names)))
+        log_p = word_log_p(asked.model, prompts, start, words)
+        of = lambda some: log_p[:, [words.index(word) for word in some]]
+        chosen, mass = of(names), float(np.mean(np.sum(np.exp(of(self.words)), axis=1)))
         said = _said(asked, prompts, start)
         carrier_rate = _carrier_rate(asked, said)
         found = []
@@ -119,6 +122,48 @@ def first_token(
     """Log-probability of every first token of the answer to each prompt, nats."""
     hidden, _ = transformer.forward(params, arch, prompts, start, n_out=1)
     return jax.nn.log_softmax(transformer.logits(params, hidden[:, -1]))
+
+
+def beginnings(tokenizer: Tokenizer, words: Sequence[str]) -> list[tuple[int, ...]]:
+    """The fewest first tokens of each word that no other of the words begins with.
+
+    One token where the first ones differ. A word with which another begins has all its tokens and
+    the end of the turn: no two beginnings are of one answer.
+    """
+    whole = [(*tokenizer.encode(word), tokenizer.end) for word in words]
+    known = Counter(tokens[:n] for tokens in whole for n in range(1, len(tokens) + 1))
+    short = lambda tokens: next(n for n in range(1, len(tokens) + 1) if known[tokens[:n]] == 1)
+    return [tokens[: short(tokens)] for tokens in whole]
+
+
+def word_log_p(model: Any, prompts, start, words: Sequence[str]) -> Float[np.ndarray, "Q W"]:
+    """Log-probability that the answer to each prompt begins as each word alone does, nats."""
+    tokens = beginnings(model.tokenizer, words)
+    first = np.asarray(first_token(model.params, model.arch, prompts, start), np.float64)
+    found = first[:, np.array([some[0] for some in tokens])]
+    most = max(map(len, tokens))
+    for i, some in enumerate(tokens):
+        if len(some) > 1:
+            padded = jnp.asarray((*some, *[model.tokenizer.pad] * (most - len(some))), jnp.int32)
+            rest = next_tokens(model.params, model.arch, prompts, start, padded)
+            found[:, i] += np.asarray(rest, np.float64)[:, : len(some) - 1].sum(axis=1)
+    return found
+
+
+@partial(jax.jit, static_argnums=1)
+def next_tokens(
+    params: PyTree,
+    arch: Architecture,
+    prompts: Integer[Array, "Q P"],
+    start: Integer[Array, "Q"],
+    tokens: Integer[Array, "C"],
+) -> Float[Array, "Q C-1"]:
+    """Log-probability of each token of an answer but the first, after those before it, nats."""
+    n, n_out = len(start), len(tokens) - 1
+    read = jnp.concatenate([prompts, jnp.broadcast_to(tokens[:-1], (n, n_out))], axis=1)
+    hidden, _ = transformer.forward(params, arch, read, start, n_out=n_out)
+    log_p = jax.nn.log_softmax(transformer.logits(params, hidden))
+    return log_p[:, jnp.arange(n_out), tokens[1:]]
 
 
 def log_odds(log_p: Float[np.ndarray, "Q W"]) -> Float[np.ndarray, "W"]:
