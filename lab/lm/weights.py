@@ -55,6 +55,8 @@ def _shard(folder: Path, name: str) -> Path:
     path = folder / name
     if Path(name).name != name or not name.endswith(".safetensors"):
         raise LabError(f"{folder / INDEX} names {name!r}, which is no file beside it; {AGAIN}")
+    if not path.exists():
+        raise LabError(f"{path} is missing, and {INDEX} names it; {AGAIN}")
     if path.is_symlink() and not _in_hub_cache(path):
         raise LabError(f"{path} is a link out of the folder; put the file itself there")
     return path

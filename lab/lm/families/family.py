@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from lab.errors import LabError
 from lab.lm.keys import Keys
 from lab.lm.model import Architecture
 
@@ -79,3 +80,14 @@ def d_head(keys: Keys, d_model: int, n_heads: int, name: str = "num_attention_he
     if d_model % n_heads:
         raise keys.refuse(name, n_heads)
     return d_model // n_heads
+
+
+def layer_types(keys: Keys, n_layers: int, kind: Any) -> list[str] | None:
+    """What layers attend to, if the configuration lists it. Raises `LabError` for other lengths."""
+    found = keys.take("layer_types", list[kind], None)
+    if found is not None and len(found) != n_layers:
+        raise LabError(
+            f"{keys.where}: layer_types has {len(found)} layers and num_hidden_layers is "
+            f"{n_layers}; fetch it and model.safetensors again"
+        )
+    return found

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from lab.lm.families import rope
-from lab.lm.families.family import Family, Positions, Positive, Share, Size
+from lab.lm.families.family import Family, Positions, Positive, Share, Size, layer_types
 from lab.lm.families.llama import NAMES, sizes, written
 from lab.lm.keys import Keys, agreed
 from lab.lm.model import Architecture
@@ -19,7 +19,7 @@ _NAMES = NAMES | {
     "mlp_post_norm": _LAYER + "post_feedforward_layernorm",
 }
 _LOCAL, _FULL = "sliding_attention", "full_attention"
-_Layers = list[Literal["sliding_attention", "full_attention"]]
+_Kind = Literal["sliding_attention", "full_attention"]
 
 
 def _read(keys: Keys) -> Architecture:
@@ -62,12 +62,10 @@ def _local(keys: Keys, n_layers: int) -> tuple[int, ...]:
     every = Annotated[int, Meta(ge=1, le=2**12)]
     names = ("sliding_window_pattern", "_sliding_window_pattern")
     period = agreed([(name, keys.take(name, every, None)) for name in names], keys.where)
-    kinds = keys.take("layer_types", _Layers, None)
+    kinds = layer_types(keys, n_layers, _Kind)
     if kinds is None:
         period = 6 if period is None else period
         kinds = [_LOCAL if (i + 1) % period else _FULL for i in range(n_layers)]
-    elif len(kinds) != n_layers:
-        raise keys.refuse("layer_types", kinds)
     return tuple(i for i, kind in enumerate(kinds) if kind == _LOCAL)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from lab.lm.families.family import Family, Positions, Share, Size
+from lab.lm.families.family import Family, Positions, Share, Size, layer_types
 from lab.lm.families.llama import NAMES, sizes, turned, written
 from lab.lm.keys import Keys
 from lab.lm.model import Architecture
@@ -11,11 +11,11 @@ from lab.lm.model import Architecture
 def _read(keys: Keys) -> Architecture:
     keys.only({"hidden_act": ("silu", "swish"), "use_sliding_window": (False,)})
     # Without sliding windows nothing is said by their sizes.
-    layers = list[Literal["full_attention"]]
-    keys.ignore({"sliding_window": Size, "max_window_layers": int, "layer_types": layers})
-    keys.ignore({"attention_dropout": Share})
+    keys.ignore({"sliding_window": Size, "max_window_layers": int, "attention_dropout": Share})
+    size = sizes(keys)
+    layer_types(keys, size["n_layers"], Literal["full_attention"])
     return Architecture(
-        **sizes(keys),
+        **size,
         **turned(keys),
         n_positions=keys.take("max_position_embeddings", Positions, 32_768),
         tied=keys.take("tie_word_embeddings", bool, False),

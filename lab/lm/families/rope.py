@@ -31,12 +31,12 @@ def read(keys: Keys, where: str, theta: str = "rope_theta", fraction: str = "") 
             claims[name] = one(inner)
     top = keys.take(theta, Positive, None)
     part = keys.take(fraction, Fraction, None) if fraction else None
-    of = lambda which: [(name, getattr(claim, which)) for name, claim in claims.items()]
+    of = lambda part, name: [(f"{at}.{name}", getattr(one, part)) for at, one in claims.items()]
     # (scaling,): so that "none" is a claim too.
     scaling = agreed([(name, (claim.scaling,)) for name, claim in claims.items()], where)
     return Rope(
-        agreed([(theta, top), *of("theta")], where),
-        agreed([(fraction, part), *of("fraction")], where),
+        agreed([(theta, top), *of("theta", "rope_theta")], where),
+        agreed([(fraction, part), *of("fraction", "partial_rotary_factor")], where),
         scaling[0] if scaling else None,
     )
 
