@@ -281,3 +281,60 @@ def test_llama3_keeps_fast_frequencies_and_slows_slow_ones():
     np.testing.assert_allclose(found, [1, 1 / 3 + 2 / 3 / 8, 1 / 8], rtol=1e-6)
     cos, _ = rotary(100.0, 4, jnp.array([[3]]), Scaling("linear", 2.0))
     np.testing.assert_allclose(cos[0, 0, 0], np.cos([1.5, 0.15, 1.5, 0.15]), rtol=1e-6)
+
+
+SIZE = {
+    "vocab_size": 61, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "intermediate_size": 40, "max_position_embeddings": 64,
+    "bos_token_id": None, "eos_token_id": None, "pad_token_id": None,
+}  # fmt: skip
+GROUPED = SIZE | {"num_key_value_heads": 2}
+LINEAR = {"rope_scaling": {"type": "linear", "factor": 3.0}}
+# Configurations of transformers that the fixtures have not.
+LIVE = {
+    "large heads": GROUPED | {"model_type": "qwen2", "head_dim": 10},
+    "qwen2 of linear rope": GROUPED | LINEAR | {"model_type": "qwen2"},
+    "no groups": SIZE | {"model_type": "llama"},
+    "one key head": SIZE | {"model_type": "llama", "num_key_value_heads": 1},
+    "biases of attention": GROUPED | {"model_type": "llama", "attention_bias": True},
+    "gpt2 untied": {
+        "model_type": "gpt2", "vocab_size": 61, "n_positions": 64, "n_embd": 24, "n_layer": 2,
+        "n_head": 4, "n_inner": 40, "activation_function": "gelu", "tie_word_embeddings": False,
+        "layer_norm_epsilon": 1e-3, "bos_token_id": None, "eos_token_id": None,
+    },
+    "an eighth turned": SIZE | {"model_type": "gpt_neox", "hidden_size": 64, "rotary_pct": 0.125},
+    "neox tied, without biases": SIZE | {
+        "model_type": "gpt_neox", "rotary_pct": 1.0, "tie_word_embeddings": True,
+        "attention_bias": False, "hidden_act": "gelu_new", "rotary_emb_base": 500,
+    },
+    "neox of linear rope": SIZE | LINEAR | {"model_type": "gpt_neox", "rotary_pct": 1.0},
+    "gemma of seven layers": GROUPED | {
+        "model_type": "gemma3_text", "num_hidden_layers": 7, "head_dim": 8, "sliding_window": 5,
+        "attention_bias": True, "tie_word_embeddings": False,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.slow  # needs torch, and compiles each
+@pytest.mark.parametrize("name", LIVE)
+def test_models_of_transformers_are_read_and_written_back(name, tmp_path):
+    torch = pytest.importorskip("torch", reason="live parity needs the extra [parity]")
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(**json.loads(json.dumps(LIVE[name])))
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+    model.save_pretrained(tmp_path / "theirs")
+    arch, params = hf.load(tmp_path / "theirs")
+    hf.save(tmp_path / "ours", arch, params)
+    assert hf.load(tmp_path / "ours")[0] == arch
+    tokens = np.random.default_rng(0).integers(61, size=(2, 50))
+    hidden, _ = forward(params, arch, jnp.asarray(tokens), jnp.zeros(2, jnp.int32))
+    logits = transformer.logits(params, hidden)
+    for one in (model, AutoModelForCausalLM.from_pretrained(tmp_path / "ours")):
+        with torch.no_grad():
+            error = np.abs(one(torch.from_numpy(tokens)).logits.numpy() - logits).max()
+        assert error < CLOSE  # measured: 2e-6

@@ -159,6 +159,8 @@ NOT_QWEN2 = [
     ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types"),
     ({"layer_types": ["full_attention"]}, "layer_types"),
     ({"layer_types": []}, "layer_types"),
+    ({"use_sliding_window": 0}, "use_sliding_window"),
+    ({"chunk_size_feed_forward": False}, "chunk_size_feed_forward"),
     ({"auto_map": {"AutoModel": "modeling.X"}}, "auto_map"),
     ({"num_experts": 8}, "num_experts"),
     ({"vision_config": {}}, "vision_config"),

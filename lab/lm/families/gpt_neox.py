@@ -66,7 +66,6 @@ def _read(keys: Keys) -> Architecture:
 
 def _write(arch: Architecture) -> dict[str, Any]:
     fraction = arch.n_turned / arch.d_head
-    turned = rope.write(arch.rope_theta, arch.rope_scaling, partial_rotary_factor=fraction)
     return {
         "architectures": ["GPTNeoXForCausalLM"],
         "model_type": "gpt_neox",
@@ -80,7 +79,7 @@ def _write(arch: Architecture) -> dict[str, Any]:
         "layer_norm_eps": arch.norm_eps,
         "rotary_emb_base": arch.rope_theta,
         "rotary_pct": fraction,
-        "rope_parameters": turned,
+        **rope.both(arch.rope_theta, arch.rope_scaling, partial_rotary_factor=fraction),
         "use_parallel_residual": arch.parallel,
         "attention_bias": arch.qkv_bias,
         "tie_word_embeddings": arch.tied,

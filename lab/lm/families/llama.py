@@ -94,7 +94,7 @@ def written(arch: Architecture) -> dict[str, Any]:
         "max_position_embeddings": arch.n_positions,
         "rms_norm_eps": arch.norm_eps,
         "rope_theta": arch.rope_theta,
-        "rope_parameters": rope.write(arch.rope_theta, arch.rope_scaling),
+        **rope.both(arch.rope_theta, arch.rope_scaling),
         "tie_word_embeddings": arch.tied,
     }
 

@@ -66,7 +66,7 @@ def one(keys: Keys) -> Rope:
 
 
 def write(theta: float, scaling: Scaling | None, **more: Any) -> dict[str, Any]:
-    """rope_parameters, as transformers 5 reads them."""
+    """The object of rotary positions."""
     found: dict[str, Any] = {"rope_theta": theta, "rope_type": "default", **more}
     if scaling is not None:
         found |= {"rope_type": scaling.kind, "factor": scaling.factor}
@@ -74,3 +74,13 @@ def write(theta: float, scaling: Scaling | None, **more: Any) -> dict[str, Any]:
             found |= {"low_freq_factor": scaling.low, "high_freq_factor": scaling.high}
             found |= {"original_max_position_embeddings": scaling.n_original}
     return found
+
+
+def both(theta: float, scaling: Scaling | None, **more: Any) -> dict[str, Any]:
+    """It as rope_parameters, and for transformers 4 as rope_scaling, where there is any."""
+    found = {"rope_parameters": write(theta, scaling, **more)}
+    if scaling is None:
+        return found
+    old = write(theta, scaling)
+    del old["rope_theta"]
+    return found | {"rope_scaling": old}
