@@ -163,6 +163,7 @@ NOT_QWEN2 = [
     ({"chunk_size_feed_forward": False}, "chunk_size_feed_forward"),
     ({"auto_map": {"AutoModel": "modeling.X"}}, "auto_map"),
     ({"num_experts": 8}, "num_experts"),
+    ({"a\nb": 1}, "a b 1 is not"),
     ({"vision_config": {}}, "vision_config"),
     ({"dtype": "float8_e4m3fn"}, "dtype"),
     ({"torch_dtype": "int8"}, "torch_dtype"),
@@ -350,7 +351,7 @@ EMBED = "model.embed_tokens.weight"
         ({BIAS: ones(1, 32)}, "shape (1, 32)"),
         ({BIAS: np.full(32, np.nan, np.float32)}, "not finite"),
         ({BIAS: np.full(32, np.inf, np.float16)}, "not finite"),
-        ({BIAS: np.full(32, 1e300)}, "float32 has not"),
+        ({BIAS: np.full(32, 1e300)}, "not finite as float32"),
         ({BIAS: np.ones(32, np.int32)}, "I32"),
         ({BIAS: np.ones(32, np.int8)}, "I8"),
         ({"model.norm.weight": np.full(32, 3e38, np.float32)}, "logits are not finite"),
@@ -591,6 +592,12 @@ LORA_A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 )
 def test_tensors_that_are_not_those_of_the_adapter_are_refused_by_name(arrays, word, tmp_path):
     refused(adapter(tmp_path, **arrays), word)
+
+
+def test_a_pickled_adapter_is_refused_with_a_remedy(tmp_path):
+    load = adapter(tmp_path)
+    (tmp_path / "adapter_model.safetensors").rename(tmp_path / "adapter_model.bin")
+    refused(load, "adapter_model.bin", "could run any code")
 
 
 def test_an_adapter_of_another_base_is_refused(tmp_path):

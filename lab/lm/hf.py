@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
 from lab.errors import LabError
-from lab.lm import fused, spec, transformer, weights
+from lab.lm import families, fused, spec, transformer, weights
 from lab.lm.families import FAMILIES
 from lab.lm.families.family import METADATA, NEUTRAL
 from lab.lm.keys import Keys
@@ -38,7 +38,7 @@ def save(folder: Path, arch: Architecture, params: PyTree) -> None:
     Raises `LabError` if they cannot be written, and for an architecture that the family is not: of
     Qwen2, one without biases of q, k and v.
     """
-    config = FAMILIES[arch.family].write(arch)
+    config = families.of(arch.family).write(arch)
     again = _architecture(config, arch.family)
     for field in dataclasses.fields(arch):
         own, family = getattr(arch, field.name), getattr(again, field.name)
@@ -119,7 +119,7 @@ def _stored(arch: Architecture, params: PyTree, parts: list[Parameter]) -> np.nd
     arrays = [np.asarray(spec.at(params, p.path)) for p in parts]
     whole = arrays[0]
     if parts[0].fused is not None:
-        whole = fused.join(arrays, FAMILIES[arch.family].fused, arch.n_heads)
+        whole = fused.join(arrays, families.of(arch.family).fused, arch.n_heads)
     return whole.T if parts[0].transposed else whole
 
 
@@ -130,7 +130,7 @@ def _shape(parts: list[Parameter]) -> tuple[int, ...]:
 
 
 def _parameters(folder: Path, arch: Architecture) -> PyTree:
-    family, wanted = FAMILIES[arch.family], _by_name(arch)
+    family, wanted = families.of(arch.family), _by_name(arch)
     found = weights.locate(folder)
     if family.prefix and not any(name.startswith(family.prefix) for name in found):
         wanted = {name.removeprefix(family.prefix): parts for name, parts in wanted.items()}

@@ -9,8 +9,7 @@ from jaxtyping import PyTree
 from msgspec import Meta
 
 from lab.errors import LabError
-from lab.lm import fused, spec
-from lab.lm.families import FAMILIES
+from lab.lm import families, fused, spec, weights
 from lab.lm.families.family import Share
 from lab.lm.hf import AGAIN
 from lab.lm.keys import Keys
@@ -71,7 +70,7 @@ def save(
 
     Raises `LabError` if it cannot be written, and for families that PEFT adapts otherwise.
     """
-    if FAMILIES[arch.family].fused:
+    if families.of(arch.family).fused:
         raise LabError(
             f"adapter: {arch.family} has query, key and value in one tensor, and PEFT one adapter "
             "beside it; save the merged model"
@@ -105,6 +104,8 @@ def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
     """
     config, path = _config(folder / _CONFIG, arch), folder / _ADAPTER
     again = f"fetch it and {_CONFIG} again"
+    if not path.exists():
+        weights.refuse_pickles(folder)
     chosen = [p for p in spec.targets(arch) if _module(p) in config.modules]
     shapes: dict[str, tuple[int, ...]] = {}
     for p in chosen:
@@ -120,7 +121,7 @@ def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
         for factor in _FACTORS:
             array = found[_name(p, factor)].astype(np.float32).T
             if factor == "out" and p.fused is not None:
-                layout = FAMILIES[arch.family].fused
+                layout = families.of(arch.family).fused
                 array = fused.split(array, layout, arch.n_heads)[p.fused]
             arrays[(*p.path[:-1], factor)] = jnp.asarray(array)
     return spec.build(arrays), config.alpha / config.rank
@@ -133,7 +134,7 @@ def _config(path: Path, arch: Architecture) -> Config:
     keys.ignore(_METADATA)
     keys.only(_NEUTRAL)
     # PEFT says so of kernels that stand in the file as here.
-    keys.only({"fan_in_fan_out": (False, True) if FAMILIES[arch.family].as_here else (False,)})
+    keys.only({"fan_in_fan_out": (False, True) if families.of(arch.family).as_here else (False,)})
     config = Config(
         keys.take("r", Annotated[int, Meta(ge=1, le=2**20)]),
         keys.take("lora_alpha", Annotated[float, Meta(ge=-1e12, le=1e12)]),

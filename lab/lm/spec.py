@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import PyTree
 
 from lab.errors import LabError
-from lab.lm.families import FAMILIES
+from lab.lm import families
 from lab.lm.model import Architecture
 
 QKV = ("query", "key", "value")
@@ -39,12 +39,12 @@ class Parameter:
 
 @lru_cache
 def parameters(arch: Architecture) -> tuple[Parameter, ...]:
-    """Every parameter of an architecture.
+    """Every parameter of an architecture. Raises `LabError` for one that its family has no name of.
 
     Kernels start from N(0, 1/d_in), those that write to the residual stream from 1/sqrt(2 L) of
     that, embeddings from N(0, 0.02^2), norms from 1, biases from 0.
     """
-    a, family = arch, FAMILIES[arch.family]
+    a, family = arch, families.of(arch.family)
     sizes = {"V": a.n_tokens, "D": a.d_model, "F": a.d_hidden, "P": a.n_positions, "H": a.d_head}
     sizes |= {"N": a.n_heads * a.d_head, "K": a.n_kv_heads * a.d_head}
     residual = (2 * a.n_layers) ** -0.5
@@ -52,7 +52,10 @@ def parameters(arch: Architecture) -> tuple[Parameter, ...]:
     def array(path, axes, kind="weight", scale=None, constant=0.0, **more) -> Parameter:
         *_, part = (name for name in path if name not in ("kernel", "bias"))
         layer = path[1] if path[0] == "layers" else ""
-        name = f"{family.names[part.removesuffix('_bias')].format(layer)}.{kind}"
+        theirs = family.names.get(part.removesuffix("_bias"))
+        if theirs is None:
+            raise LabError(f"family: {family.name} has no {part}; choose another one")
+        name = f"{theirs.format(layer)}.{kind}"
         shape = tuple(sizes[axis] for axis in axes)
         return Parameter(path, axes, shape, scale, constant, name, **more)
 

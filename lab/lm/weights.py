@@ -32,7 +32,7 @@ def locate(folder: Path) -> dict[str, Path]:
     single, index = folder / WEIGHTS, folder / INDEX
     if not index.exists():
         if not single.exists():
-            _refuse_pickles(folder)
+            refuse_pickles(folder)
         return dict.fromkeys(tensors.names(single, AGAIN), single)
     if single.exists():
         raise LabError(f"{folder} has {WEIGHTS} and {INDEX}; remove the one that is not meant")
@@ -70,7 +70,8 @@ def _in_hub_cache(path: Path) -> bool:
     )
 
 
-def _refuse_pickles(folder: Path) -> None:
+def refuse_pickles(folder: Path) -> None:
+    """Raise `LabError` for a folder with a pickle in it: there is no file of tensors beside it."""
     pickles = sorted(p.name for p in folder.glob("*") if p.suffix in _PICKLES)
     if pickles:
         raise LabError(
@@ -88,9 +89,4 @@ def each(
     """
     for path in dict.fromkeys(found[name] for name in shapes):
         own = {name: shape for name, shape in shapes.items() if found[name] == path}
-        for name, array in tensors.each(path, AGAIN, own):
-            with np.errstate(over="ignore"):
-                array = array.astype(np.float32)
-            if not np.isfinite(array).all():
-                raise LabError(f"{path} has numbers in {name} that float32 has not; {AGAIN}")
-            yield name, array
+        yield from tensors.each(path, AGAIN, own, np.float32)

@@ -38,9 +38,15 @@ def read(path: Path, remedy: str, shapes: Mapping[str, Shape] | None = None) -> 
 
 
 def each(
-    path: Path, remedy: str, shapes: Mapping[str, Shape] | None = None
+    path: Path,
+    remedy: str,
+    shapes: Mapping[str, Shape] | None = None,
+    dtype: type[np.floating] | None = None,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """The same, one by one: no more than one array is held. Raises `LabError` as `read`."""
+    """The same, one by one, so that no more than one is held; of another dtype if one is given.
+
+    Raises `LabError` as `read`, also for numbers that are not finite in that dtype.
+    """
     with _opened(path, remedy) as (file, refused):
         for name in file.keys() if shapes is None else shapes:
             part = file.get_slice(name)
@@ -50,8 +56,10 @@ def each(
             if kind not in _KINDS:
                 raise refused(f"has {name} as {kind}, which is not supported")
             array = file.get_tensor(name)
+            with np.errstate(over="ignore"):
+                array = array if dtype is None else array.astype(dtype, copy=False)
             if not np.isfinite(array).all():
-                raise refused(f"has numbers in {name} that are not finite")
+                raise refused(f"has numbers in {name} that are not finite as {array.dtype}")
             yield name, array
 
 
