@@ -341,3 +341,40 @@ def test_models_of_transformers_are_read_and_written_back(name, tmp_path):
         with torch.no_grad():
             error = np.abs(one(torch.from_numpy(tokens)).logits.numpy() - logits).max()
         assert error < CLOSE  # measured: 2e-6
+
+
+@pytest.mark.slow  # needs torch
+@pytest.mark.filterwarnings("ignore")  # PEFT's own
+@pytest.mark.parametrize("name", ALL)
+def test_adapters_of_peft_are_read_and_ours_by_peft(name, loaded, tmp_path):
+    torch = pytest.importorskip("torch", reason="live parity needs the extra [parity]")
+    pefts = pytest.importorskip("peft", reason="live parity needs the extra [parity]")
+    from transformers import AutoModelForCausalLM
+
+    (arch, params), (tokens, start, stored) = loaded[name], rows_of(name)
+    tokens = tokens[:1]  # not padded
+    base = lambda: AutoModelForCausalLM.from_pretrained(FIXTURES / name).eval()
+
+    def worst_of(model, params):
+        with torch.no_grad():
+            said = model(torch.from_numpy(np.array(tokens)).long()).logits.numpy()
+        hidden, _ = forward(params, arch, tokens, start[:1])
+        return np.abs(transformer.logits(params, hidden) - said).max()
+
+    modules = sorted({peft._module(p) for p in spec.targets(arch)})
+    torch.manual_seed(0)
+    config = pefts.LoraConfig(r=3, lora_alpha=6, target_modules=modules, task_type="CAUSAL_LM")
+    theirs = pefts.get_peft_model(base(), config).eval()
+    with torch.no_grad():
+        for key, parameter in theirs.named_parameters():
+            if "lora_B" in key:
+                parameter.normal_(0.0, 0.2)
+    theirs.save_pretrained(tmp_path / "theirs")
+    adapter, scale = peft.load(tmp_path / "theirs", arch)
+    assert worst_of(theirs, params) > 0.1
+    assert worst_of(theirs, lora.attach(params, adapter, scale)) < CLOSE
+    assert worst_of(theirs, lora.merge(params, adapter, scale)) < CLOSE
+    if not FAMILIES[arch.family].fused:
+        peft.save(tmp_path / "ours", arch, adapter, 3, 6.0, name)
+        model = pefts.PeftModel.from_pretrained(base(), tmp_path / "ours").eval()
+        assert worst_of(model, lora.attach(params, adapter, scale)) < CLOSE
