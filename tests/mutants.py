@@ -954,31 +954,31 @@ CHECKPOINTS = {
         "lm/hf.py",
         "if name not in wanted and not (arch.tied and name == head):",
         "if False:",
-        "hf_configs::tensors_that_are_not_those_of_the_model_are_refused_by_name",
+        "hf_files::tensors_that_are_not_those_of_the_model_are_refused_by_name",
     ),
     "a tied head may be another one": Mutant(
         "lm/hf.py",
         "if arch.tied and head in found:",
         "if False:",
-        "hf_configs::tensors_that_are_not_those_of_the_model_are_refused_by_name",
+        "hf_files::tensors_that_are_not_those_of_the_model_are_refused_by_name",
     ),
     "what a loaded model says is not tried out": Mutant(
         "lm/hf.py",
         "if not own and not np.isfinite",
         "if own and not np.isfinite",
-        "hf_configs::tensors_that_are_not_those_of_the_model_are_refused_by_name",
+        "hf_files::tensors_that_are_not_those_of_the_model_are_refused_by_name",
     ),
     "a tensor may stand in two shards": Mutant(
         "lm/weights.py",
         "if said.get(tensor) != name:",
         "if tensor not in said:",
-        "hf_configs::a_tensor_in_two_shards_is_refused",
+        "hf_files::a_tensor_in_two_shards_is_refused",
     ),
     "an index leads out of its folder": Mutant(
         "lm/weights.py",
         'if Path(name).name != name or not name.endswith(".safetensors"):',
         'if not name.endswith(".safetensors"):',
-        "hf_configs::an_index_leads_to_no_file_outside_of_its_folder",
+        "hf_files::an_index_leads_to_no_file_outside_of_its_folder",
     ),
     "heads of a fused tensor are taken for parts": Mutant(
         "lm/fused.py",
@@ -1020,7 +1020,7 @@ CHECKPOINTS = {
         "lm/peft.py",
         "if name not in shapes:",
         "if False:",
-        "hf_configs::tensors_that_are_not_those_of_the_adapter_are_refused_by_name",
+        "peft::tensors_that_are_not_those_of_the_adapter_are_refused_by_name",
     ),
 }
 MUTANTS: dict[str, Mutant] = (

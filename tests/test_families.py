@@ -351,7 +351,7 @@ def test_adapters_of_peft_are_read_and_ours_by_peft(name, loaded, tmp_path):
     pefts = pytest.importorskip("peft", reason="live parity needs the extra [parity]")
     from transformers import AutoModelForCausalLM
 
-    (arch, params), (tokens, start, stored) = loaded[name], rows_of(name)
+    (arch, params), (tokens, start, _) = loaded[name], rows_of(name)
     tokens = tokens[:1]  # not padded
     base = lambda: AutoModelForCausalLM.from_pretrained(FIXTURES / name).eval()
 

@@ -1,26 +1,18 @@
-"""A checkpoint is read whole, or refused by name: config.json, tensors, index, adapters."""
+"""A config.json is understood to its last key, or refused by name."""
 
 import json
-import shutil
-import weakref
-from pathlib import Path
 
-import jax
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import LabError
-from lab.lm import hf, peft, weights
+from lab.lm import hf
 from lab.lm.families.family import METADATA, NEUTRAL
-from lab.lm.model import Architecture
 from lab.lm.rope import Scaling
-from lab.runs import tensors
+from tests.folders import ANY, config_of, refused
 
-FIXTURES = Path(__file__).parent / "fixtures"
 NAMES = ("qwen2_tied", "llama_llama3", "llama_linear", "gpt2", "gpt_neox", "gemma3")
-ADAPTER = "adapter_config.json"
 LLAMA3 = {
     "factor": 32.0,
     "high_freq_factor": 4.0,
@@ -30,23 +22,9 @@ LLAMA3 = {
 }
 
 
-def config_of(name, file=hf.CONFIG):
-    return json.loads((FIXTURES / name / file).read_text())
-
-
 def architecture(folder, config):
     (folder / hf.CONFIG).write_text(json.dumps(config))
     return hf.architecture(folder)
-
-
-def refused(call, *words):
-    """The one line of an error, in which all the words are."""
-    with pytest.raises(LabError) as problem:
-        call()
-    said = str(problem.value)
-    assert len(said.splitlines()) == 1 and "; " in said
-    assert all(word in said for word in words), said
-    return said
 
 
 # As they stand on the Hub.
@@ -279,12 +257,6 @@ def test_what_is_no_json_object_is_refused(text, tmp_path):
     refused(lambda: hf.architecture(tmp_path), hf.CONFIG, "damaged")
 
 
-LEAVES = st.none() | st.booleans() | st.integers(-3, 99) | st.floats(-3, 3) | st.text(max_size=3)
-ANY = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
-    max_leaves=3,
-)
 # Keys that change nothing at any value of their kind, beside METADATA.
 FREE = {
     *("attention_dropout", "hidden_dropout", "classifier_dropout"),
@@ -318,317 +290,3 @@ def test_another_value_is_another_architecture_or_refused(tmp_path_factory, data
     else:
         same = found == architecture(folder, config)
         assert not same or (key in NEUTRAL and value in NEUTRAL[key]), (key, value)
-
-
-# Tensors.
-
-
-def copy(name, folder, config=None, **arrays):
-    """A fixture with another config, and other tensors: None is left out."""
-    found = tensors.read(FIXTURES / name / hf.WEIGHTS, "") | arrays
-    tensors.write(folder / hf.WEIGHTS, {k: v for k, v in found.items() if v is not None})
-    (folder / hf.CONFIG).write_text(json.dumps(config_of(name) | (config or {})))
-    return folder
-
-
-def ones(*shape):
-    return np.ones(shape, np.float32)
-
-
-BIAS = "model.layers.0.self_attn.q_proj.bias"
-EMBED = "model.embed_tokens.weight"
-
-
-@pytest.mark.parametrize(
-    ("arrays", "word"),
-    [
-        ({"model.layers.0.self_attn.o_proj.bias": ones(32)}, "o_proj.bias"),
-        ({"model.layers.2.mlp.up_proj.weight": ones(48, 32)}, "layers.2"),
-        ({"score.weight": ones(2, 32)}, "score.weight"),
-        ({"model.rotary_emb.inv_freq": ones(4)}, "inv_freq"),
-        ({BIAS: None}, f"has no {BIAS}"),
-        ({BIAS: ones(33)}, "shape (33,)"),
-        ({BIAS: ones(1, 32)}, "shape (1, 32)"),
-        ({BIAS: np.full(32, np.nan, np.float32)}, "not finite"),
-        ({BIAS: np.full(32, np.inf, np.float16)}, "not finite"),
-        ({BIAS: np.full(32, 1e300)}, "not finite as float32"),
-        ({BIAS: np.ones(32, np.int32)}, "I32"),
-        ({BIAS: np.ones(32, np.int8)}, "I8"),
-        ({"model.norm.weight": np.full(32, 3e38, np.float32)}, "logits are not finite"),
-        ({"lm_head.weight": ones(97, 32)}, "lm_head.weight"),
-        ({"lm_head.weight": ones(97, 33)}, "shape (97, 33)"),
-    ],
-)
-def test_tensors_that_are_not_those_of_the_model_are_refused_by_name(arrays, word, tmp_path):
-    refused(lambda: hf.load(copy("qwen2_tied", tmp_path, **arrays)), word)
-
-
-def test_a_tied_head_that_is_the_embedding_is_accepted(tmp_path):
-    embed = tensors.read(FIXTURES / "qwen2_tied" / hf.WEIGHTS, "")[EMBED]
-    arch, params = hf.load(copy("qwen2_tied", tmp_path, **{"lm_head.weight": embed}))
-    assert arch.tied and "head" not in params
-    (tmp_path / hf.WEIGHTS).unlink()
-    # Untied by its config, its head is missing without one in the file.
-    refused(
-        lambda: hf.load(copy("qwen2_tied", tmp_path, {"tie_word_embeddings": False})),
-        "has no lm_head.weight",
-    )
-
-
-def equal(one, other):
-    assert one[0] == other[0]
-    jax.tree.map(np.testing.assert_array_equal, one[1], other[1])
-
-
-def test_gpt2_as_it_was_first_published_has_no_prefix_and_holds_masks(tmp_path):
-    found = tensors.read(FIXTURES / "gpt2" / hf.WEIGHTS, "")
-    old = {name.removeprefix("transformer."): array for name, array in found.items()}
-    for i in range(2):
-        old[f"h.{i}.attn.bias"] = np.tril(ones(64, 64))[None, None]
-        old[f"h.{i}.attn.masked_bias"] = np.float32(-1e4).reshape(())
-    shutil.copy(FIXTURES / "gpt2" / hf.CONFIG, tmp_path)
-    tensors.write(tmp_path / hf.WEIGHTS, old)
-    equal(hf.load(tmp_path), hf.load(FIXTURES / "gpt2"))
-    tensors.write(tmp_path / hf.WEIGHTS, old | {"transformer.wte.weight": old["wte.weight"]})
-    refused(lambda: hf.load(tmp_path), "transformer.wpe.weight")
-
-
-def test_pythia_as_it_was_first_published_holds_masks_and_frequencies(tmp_path):
-    old = {}
-    for i in range(2):
-        layer = f"gpt_neox.layers.{i}.attention"
-        old[f"{layer}.bias"] = np.tril(ones(64, 64))[None, None].astype(bool)
-        old[f"{layer}.masked_bias"] = np.float32(-1e9).reshape(())
-        old[f"{layer}.rotary_emb.inv_freq"] = ones(2)
-    equal(hf.load(copy("gpt_neox", tmp_path, **old)), hf.load(FIXTURES / "gpt_neox"))
-
-
-# Shards.
-
-
-def shards(folder, name="qwen2_untied", n=3):
-    """A fixture in shards; its index."""
-    found = tensors.read(FIXTURES / name / hf.WEIGHTS, "")
-    shutil.copy(FIXTURES / name / hf.CONFIG, folder)
-    weight_map = {}
-    for i in range(n):
-        file = f"model-{i + 1:05}-of-{n:05}.safetensors"
-        part = {key: found[key] for key in sorted(found)[i::n]}
-        tensors.write(folder / file, part)
-        weight_map |= dict.fromkeys(part, file)
-    index(folder, weight_map)
-    return weight_map
-
-
-def index(folder, weight_map):
-    content = {"metadata": {"total_size": 1}, "weight_map": weight_map}
-    (folder / weights.INDEX).write_text(json.dumps(content))
-
-
-@pytest.mark.parametrize("name", ["qwen2_untied", "gpt2"])
-def test_shards_are_the_same_model(name, tmp_path):
-    shards(tmp_path, name)
-    equal(hf.load(tmp_path), hf.load(FIXTURES / name))
-
-
-FIRST = "model-00001-of-00003.safetensors"
-
-
-def test_an_index_that_does_not_agree_with_its_shards_is_refused(tmp_path):
-    said = shards(tmp_path)
-    load = lambda: hf.load(tmp_path)
-    own = next(name for name, file in said.items() if file == FIRST)
-    index(tmp_path, said | {"model.more": FIRST})
-    refused(load, weights.INDEX, "model.more", FIRST, "lacks it")
-    index(tmp_path, {name: file for name, file in said.items() if name != own})
-    refused(load, FIRST, own, "not in")
-    index(tmp_path, said | {own: said[own].replace("00001-", "00002-")})
-    refused(load, own, FIRST)
-    index(tmp_path, said | {own: "model-00009.safetensors"})
-    refused(load, "model-00009.safetensors", "is missing")
-    for content in ({}, {"weight_map": []}, {"weight_map": {own: 3}}):
-        (tmp_path / weights.INDEX).write_text(json.dumps(content))
-        refused(load, weights.INDEX, "damaged")
-
-
-def test_a_tensor_in_two_shards_is_refused(tmp_path):
-    said = shards(tmp_path)
-    own = next(name for name, file in said.items() if file == FIRST)
-    path = tmp_path / FIRST.replace("00001-", "00002-")
-    both = {own: tensors.read(tmp_path / FIRST, "")[own]} | tensors.read(path, "")
-    tensors.write(path, both)
-    refused(lambda: hf.load(tmp_path), own, path.name, FIRST)
-
-
-def test_a_shard_that_is_half_there_is_refused(tmp_path):
-    shards(tmp_path)
-    whole = (tmp_path / FIRST).read_bytes()
-    for n in (0, 4, 100, len(whole) // 2, len(whole) - 1):
-        (tmp_path / FIRST).write_bytes(whole[:n])
-        refused(lambda: hf.load(tmp_path), FIRST, "cannot be read")
-
-
-@pytest.mark.parametrize(
-    "name", ["../other.safetensors", "/tmp/x.safetensors", "a/b.safetensors", "..", "", "model.bin"]
-)
-def test_an_index_leads_to_no_file_outside_of_its_folder(name, tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    said = shards(folder)
-    shutil.copy(folder / FIRST, tmp_path / "other.safetensors")
-    index(folder, {key: name if file == FIRST else file for key, file in said.items()})
-    refused(lambda: hf.load(folder), weights.INDEX, repr(name))
-
-
-def test_a_shard_is_no_link_but_for_those_of_the_hub_cache(tmp_path):
-    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "abc"
-    blobs.mkdir()
-    snapshot.mkdir(parents=True)
-    shards(snapshot)
-    (snapshot / FIRST).rename(blobs / "123")
-    (snapshot / FIRST).symlink_to("../../blobs/123")
-    equal(hf.load(snapshot), hf.load(FIXTURES / "qwen2_untied"))
-    (blobs / "123").rename(tmp_path / "123")
-    (snapshot / FIRST).unlink()
-    (snapshot / FIRST).symlink_to("../../123")
-    refused(lambda: hf.load(snapshot), FIRST, "link out of the folder")
-
-
-def test_a_folder_with_a_file_and_shards_is_refused(tmp_path):
-    shards(tmp_path)
-    shutil.copy(FIXTURES / "qwen2_untied" / hf.WEIGHTS, tmp_path)
-    refused(lambda: hf.load(tmp_path), weights.INDEX, "remove the one")
-
-
-def test_pickles_are_refused_with_a_remedy(tmp_path):
-    shutil.copy(FIXTURES / "qwen2_tied" / hf.CONFIG, tmp_path)
-    refused(lambda: hf.load(tmp_path), hf.WEIGHTS, "No such file")
-    for name in ("pytorch_model.bin", "consolidated.00.pth", "model.ckpt"):
-        (tmp_path / name).write_bytes(b"\x80")
-        refused(lambda: hf.load(tmp_path), name, "could run any code", "save_pretrained")
-        (tmp_path / name).unlink()
-
-
-def test_an_adapter_in_the_folder_of_its_base_is_refused(tmp_path):
-    copy("qwen2_tied", tmp_path)
-    shutil.copy(FIXTURES / "qwen2_lora" / ADAPTER, tmp_path)
-    refused(lambda: hf.load(tmp_path), "holds an adapter")
-
-
-def test_no_more_than_a_tensor_is_held_while_a_file_is_read(tmp_path):
-    arrays = {f"part{i}": ones(1000) for i in range(3)}
-    tensors.write(tmp_path / "x", arrays)
-    before = []
-    where = dict.fromkeys(arrays, tmp_path / "x")
-    for _, array in weights.each(where, dict.fromkeys(arrays, (1000,))):
-        assert all(one() is None for one in before)
-        before.append(weakref.ref(array))
-    assert len(before) == 3
-
-
-# Adapters.
-
-
-def adapter(folder, changes=None, **arrays):
-    config = config_of("qwen2_lora", ADAPTER) | (changes or {})
-    (folder / ADAPTER).write_text(json.dumps(config))
-    found = tensors.read(FIXTURES / "qwen2_lora" / "adapter_model.safetensors", "") | arrays
-    found = {name: array for name, array in found.items() if array is not None}
-    tensors.write(folder / "adapter_model.safetensors", found)
-    return lambda: peft.load(folder, hf.architecture(FIXTURES / "qwen2_tied"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "word"),
-    [
-        ({"peft_type": "LOHA"}, "peft_type"),
-        ({"peft_type": None}, "peft_type"),
-        ({"task_type": "SEQ_CLS"}, "task_type"),
-        ({"alpha_pattern": {"q_proj": 32}}, "alpha_pattern"),
-        ({"rank_pattern": {"q_proj": 2}}, "rank_pattern"),
-        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
-        ({"fan_in_fan_out": True}, "fan_in_fan_out"),
-        ({"bias": "all"}, "bias"),
-        ({"lora_bias": True}, "lora_bias"),
-        ({"use_dora": True}, "use_dora"),
-        ({"use_rslora": True}, "use_rslora"),
-        ({"init_lora_weights": "pissa"}, "init_lora_weights"),
-        ({"loftq_config": {"loftq_bits": 4}}, "loftq_config"),
-        ({"layers_to_transform": [0]}, "layers_to_transform"),
-        ({"layers_to_transform": 0}, "layers_to_transform"),
-        ({"layer_replication": [[0, 1]]}, "layer_replication"),
-        ({"trainable_token_indices": [1]}, "trainable_token_indices"),
-        ({"target_parameters": ["x"]}, "target_parameters"),
-        ({"target_modules": ".*proj"}, "target_modules"),
-        ({"target_modules": ["q_proj", "lm_head"]}, "lm_head"),
-        ({"target_modules": []}, "target_modules"),
-        ({"target_modules": None}, "target_modules"),
-        ({"target_modules": ["q_proj", "v_proj"]}, "does not speak of"),
-        ({"r": 8}, "shape"),
-        ({"r": 0}, "r 0"),
-        ({"r": 4.5}, "r 4.5"),
-        ({"lora_alpha": "8"}, "lora_alpha"),
-        ({"lora_dropout": 2.0}, "lora_dropout"),
-        ({"a_new_kind": None}, "a_new_kind"),
-    ],
-)
-def test_an_adapter_that_is_not_plain_lora_is_refused_by_name(changes, word, tmp_path):
-    refused(adapter(tmp_path, changes), word)
-
-
-LORA_A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
-
-
-@pytest.mark.parametrize(
-    ("arrays", "word"),
-    [
-        ({LORA_A: None}, "lora_A"),
-        ({LORA_A: ones(4, 33)}, "shape (4, 33)"),
-        ({LORA_A: np.full((4, 32), np.nan, np.float32)}, "not finite"),
-        ({"base_model.model.lm_head.weight": ones(97, 32)}, "lm_head"),
-        ({LORA_A.replace("lora_A", "lora_magnitude_vector"): ones(32)}, "magnitude"),
-        ({LORA_A.replace("layers.0", "layers.2"): ones(4, 32)}, "layers.2"),
-    ],
-)
-def test_tensors_that_are_not_those_of_the_adapter_are_refused_by_name(arrays, word, tmp_path):
-    refused(adapter(tmp_path, **arrays), word)
-
-
-def test_a_pickled_adapter_is_refused_with_a_remedy(tmp_path):
-    load = adapter(tmp_path)
-    (tmp_path / "adapter_model.safetensors").rename(tmp_path / "adapter_model.bin")
-    refused(load, "adapter_model.bin", "could run any code")
-
-
-def test_an_adapter_of_another_base_is_refused(tmp_path):
-    adapter(tmp_path)
-    other = Architecture(
-        n_tokens=97, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, d_head=8, d_hidden=48
-    )
-    refused(lambda: peft.load(tmp_path, other), "shape")
-
-
-def test_an_adapter_may_stand_beside_some_kernels_only(tmp_path):
-    every = tensors.read(FIXTURES / "qwen2_lora" / "adapter_model.safetensors", "")
-    some = {k: v if "q_proj" in k or "v_proj" in k else None for k, v in every.items()}
-    found, scale = adapter(tmp_path, {"target_modules": ["v_proj", "q_proj"]}, **some)()
-    assert scale == 2.0
-    assert {i: set(layer) for i, layer in found["layers"].items()} == {
-        "0": {"query", "value"}, "1": {"query", "value"}
-    }  # fmt: skip
-
-
-@given(st.data())
-def test_another_value_of_an_adapters_key_is_refused(tmp_path_factory, data):
-    config, folder = config_of("qwen2_lora", ADAPTER), tmp_path_factory.getbasetemp()
-    free = {*peft._METADATA, "lora_alpha", "init_lora_weights", "target_modules"}
-    key = data.draw(st.sampled_from(sorted(set(config) - free)) | st.text(max_size=8))
-    if key in free:
-        return
-    usual = config.get(key)
-    value = data.draw(ANY.filter(lambda v: v and (type(v), v) != (type(usual), usual)))
-    (folder / ADAPTER).write_text(json.dumps(config | {key: value}))
-    arch = hf.architecture(FIXTURES / "qwen2_tied")
-    if key == "r" and type(value) is int and value > 0:
-        return  # another rank, which its tensors have or have not
-    refused(lambda: peft._config(folder / ADAPTER, arch), key.splitlines()[0][:1] if key else "")
