@@ -2,12 +2,13 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.lm import hf, peft
+from lab.lm import hf, lora, peft
 from lab.lm.model import Architecture
 from lab.runs import tensors
 from tests.folders import ADAPTER, ANY, FIXTURES, config_of, ones, refused
@@ -97,9 +98,15 @@ def test_an_adapter_may_stand_beside_some_kernels_only(tmp_path):
     some = {k: v if "q_proj" in k or "v_proj" in k else None for k, v in every.items()}
     found, scale = adapter(tmp_path, {"target_modules": ["v_proj", "q_proj"]}, **some)()
     assert scale == 2.0
-    assert {i: set(layer) for i, layer in found["layers"].items()} == {
-        "0": {"query", "value"}, "1": {"query", "value"}
-    }  # fmt: skip
+    assert [set(found["layers"][i]) for i in ("0", "1")] == 2 * [{"query", "value"}]
+    arch, params = hf.load(FIXTURES / "qwen2_tied")
+    merged = lora.merge(params, found, scale)["layers"]["1"]
+    for part in ("query", "key"):
+        same = np.array_equal(merged[part]["kernel"], params["layers"]["1"][part]["kernel"])
+        assert same == (part == "key")
+    peft.save(tmp_path / "again", arch, found, 4, 8.0, "qwen2_tied")
+    again, _ = peft.load(tmp_path / "again", arch)
+    jax.tree.map(np.testing.assert_array_equal, again, found)
 
 
 @given(st.data())

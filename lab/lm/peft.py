@@ -75,8 +75,9 @@ def save(
             f"adapter: {arch.family} has query, key and value in one tensor, and PEFT one adapter "
             "beside it; save the merged model"
         )
-    arrays = {}
-    for p in spec.targets(arch):
+    has = lambda p: p.path[-2] in adapter["layers"].get(p.path[-3], ())
+    chosen, arrays = [p for p in spec.targets(arch) if has(p)], {}
+    for p in chosen:
         for factor in _FACTORS:
             array = np.asarray(spec.at(adapter, (*p.path[:-1], factor)))
             arrays[_name(p, factor)] = array.T
@@ -88,7 +89,7 @@ def save(
         "lora_alpha": alpha,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": sorted({_module(p) for p in spec.targets(arch)}),
+        "target_modules": sorted({_module(p) for p in chosen}),
     }
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
