@@ -6,3 +6,7 @@ class LabError(ValueError):
 
     Command lines print the message alone and exit with status 2.
     """
+
+    def __init__(self, message: str):
+        # What a file says may be quoted in it: a key, a name.
+        super().__init__(" ".join(message.splitlines()))

@@ -64,7 +64,7 @@ def test_models_know_no_training_and_training_knows_no_model():
         "lab.runs.fields",
         *(f"lab.runs.fields.{rule}" for rule in ("Count", "Items", "Real")),
     }
-    assert imported(ROOT / "lab" / "ensemble.py") == {"lab.devices.MEMBER"}
+    assert imported(ROOT / "lab" / "ensemble.py") == {"lab.devices.MEMBER", "lab.devices.manual"}
 
 
 def test_runs_know_neither_images_nor_language():

@@ -1,71 +1,56 @@
-"""Checkpoints as Hugging Face folders of the Qwen2 architecture: config.json and safetensors.
+"""Checkpoints as Hugging Face folders, of any family in `lab.lm.families`: strictly, or not at all.
 
-Written and read without torch; kernels are [d_out d_in] there and [d_in d_out] here.
+A config.json is accepted only if every key is used, or is known to change nothing at its value;
+weights only if every tensor of the files is used, once. Written and read without torch; kernels are
+[d_out d_in] there (but for GPT-2) and [d_in d_out] here.
 """
 
+import dataclasses
+import re
+from functools import partial
 from pathlib import Path
-from typing import Annotated, NotRequired, TypedDict
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
-from msgspec import Meta
+from jaxtyping import Array, Float, Integer, PyTree
 
 from lab.errors import LabError
-from lab.lm import spec, transformer
+from lab.lm import families, fused, spec, transformer, weights
+from lab.lm.families import FAMILIES
+from lab.lm.families.family import METADATA, NEUTRAL
+from lab.lm.keys import Keys
 from lab.lm.model import Architecture
+from lab.lm.spec import Parameter
+from lab.lm.weights import WEIGHTS
 from lab.runs import records, tensors
 from lab.runs.saving import saving
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+CONFIG = "config.json"
 AGAIN = "fetch it again"
-
-Size = Annotated[int, Meta(ge=1, le=2**20)]
-Positive = Annotated[float, Meta(gt=0, le=1e12)]
+_N_CHECKED = 8  # tokens that a loaded model must have finite logits for
 
 
-class Rope(TypedDict):
-    """How positions are turned."""
+def save(folder: Path, arch: Architecture, params: PyTree) -> None:
+    """Write config.json and model.safetensors, which `transformers` opens as its family's model.
 
-    rope_type: NotRequired[str]
-    rope_theta: NotRequired[Positive]
-
-
-class Config(TypedDict):
-    """What we use of a config.json."""
-
-    model_type: str
-    vocab_size: Size
-    hidden_size: Size
-    num_hidden_layers: Annotated[int, Meta(ge=1, le=2**12)]
-    num_attention_heads: Size
-    num_key_value_heads: Size
-    intermediate_size: Size
-    rms_norm_eps: Positive
-    head_dim: NotRequired[Size | None]
-    rope_theta: NotRequired[Positive | None]
-    rope_parameters: NotRequired[Rope | None]
-    rope_scaling: NotRequired[Rope | None]
-    use_sliding_window: NotRequired[bool]
-    tie_word_embeddings: NotRequired[bool]
-
-
-def save(folder: Path, arch: Architecture, params: PyTree, n_positions: int = 1024) -> None:
-    """Write config.json and model.safetensors, which `transformers` opens as a Qwen2 model.
-
-    Raises `LabError` if they cannot be written, and for an architecture that Qwen2 is not: without
-    biases of q, k and v.
+    Raises `LabError` if they cannot be written, and for an architecture that the family is not: of
+    Qwen2, one without biases of q, k and v.
     """
-    if not arch.qkv_bias:
-        raise LabError("qkv_bias: Qwen2 has biases of query, key and value; set it to true")
-    arrays = {}
-    for p in spec.parameters(arch):
-        array = np.asarray(spec.at(params, p.path))
-        arrays[p.name] = array.T if p.transposed else array
+    config = families.of(arch.family).write(arch)
+    again = _architecture(config, arch.family)
+    for field in dataclasses.fields(arch):
+        own, family = getattr(arch, field.name), getattr(again, field.name)
+        if own != family:
+            raise LabError(
+                f"{field.name}: {arch.family} files cannot say {own}; set it to {family}"
+            )
+    arrays = {name: _stored(arch, params, ps) for name, ps in _by_name(arch).items()}
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tensors.write(folder / WEIGHTS, arrays, {"format": "pt"})
-        records.write(folder / CONFIG, _config(arch, n_positions))
+        records.write(folder / CONFIG, config)
 
 
 def n_bytes(params: PyTree) -> int:
@@ -73,70 +58,112 @@ def n_bytes(params: PyTree) -> int:
     return 4 * transformer.n_parameters(params) + 2**20
 
 
-def load(folder: Path) -> tuple[Architecture, PyTree]:
+def load(folder: Path, own: bool = False) -> tuple[Architecture, PyTree]:
     """The architecture and the parameters in a folder, as float32.
 
-    Raises `LabError` for missing or damaged files, missing or misshapen tensors, and architectures
-    other than Qwen2.
+    Raises `LabError` for missing or damaged files; for missing, misshapen and unknown tensors; for
+    families and features that are not supported; and for a model without finite logits. That is
+    not tried out with the lab's `own` models, which it knows by their checksums.
     """
+    if (folder / "adapter_config.json").exists():
+        raise LabError(f"{folder} holds an adapter; keep it in another folder than its base")
     arch = architecture(folder)
-    wanted = spec.parameters(arch)
-    shapes = {p.name: p.shape[::-1] if p.transposed else p.shape for p in wanted}
-    found = tensors.read(folder / WEIGHTS, f"fetch it and {CONFIG} again", shapes)
-    arrays = {}
-    for p in wanted:
-        array = found.pop(p.name).astype(np.float32)
-        arrays[p.path] = jnp.asarray(array.T if p.transposed else array)
-    params = spec.build(arrays)
+    params = _parameters(folder, arch)
     spec.check(arch, params, str(folder / WEIGHTS))
+    tokens = jnp.arange(min(_N_CHECKED, arch.n_positions))[None] % arch.n_tokens
+    if not own and not np.isfinite(_speak(params, arch, tokens)).all():
+        raise LabError(f"{folder}: the model's logits are not finite; {AGAIN}")
     return arch, params
 
 
 def architecture(folder: Path) -> Architecture:
-    """The architecture that config.json describes, in the dialect of transformers 4 or 5."""
-    config = records.read(folder / CONFIG, Config, AGAIN)
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    unknown = None
-    if config["model_type"] != "qwen2":
-        unknown = f"model_type {config['model_type']!r}"
-    elif rope.get("rope_type", "default") != "default":
-        unknown = f"rope_type {rope['rope_type']!r}"
-    elif config.get("use_sliding_window"):
-        unknown = "use_sliding_window"
-    if unknown:
-        raise LabError(f"{folder / CONFIG}: {unknown} is not supported; use a Qwen2 model")
-    n_heads, d_model = config["num_attention_heads"], config["hidden_size"]
-    return Architecture(
-        n_tokens=config["vocab_size"],
-        d_model=d_model,
-        n_layers=config["num_hidden_layers"],
-        n_heads=n_heads,
-        n_kv_heads=config["num_key_value_heads"],
-        d_head=config.get("head_dim") or d_model // n_heads,
-        d_hidden=config["intermediate_size"],
-        rope_theta=float(config.get("rope_theta") or rope.get("rope_theta", 10_000.0)),
-        norm_eps=config["rms_norm_eps"],
-        tied=config.get("tie_word_embeddings", False),
-    )
+    """The architecture that config.json describes, in the dialect of transformers 4 or 5.
+
+    Raises `LabError`, which names the key, for one that is not known to be used or to be neutral.
+    """
+    path = folder / CONFIG
+    return _architecture(records.read(path, dict[str, Any], AGAIN), str(path))
 
 
-def _config(arch: Architecture, n_positions: int) -> dict:
-    return {
-        "architectures": ["Qwen2ForCausalLM"],
-        "model_type": "qwen2",
-        "vocab_size": arch.n_tokens,
-        "hidden_size": arch.d_model,
-        "num_hidden_layers": arch.n_layers,
-        "num_attention_heads": arch.n_heads,
-        "num_key_value_heads": arch.n_kv_heads,
-        "head_dim": arch.d_head,
-        "intermediate_size": arch.d_hidden,
-        "hidden_act": "silu",
-        "max_position_embeddings": n_positions,
-        "rms_norm_eps": arch.norm_eps,
-        "rope_theta": arch.rope_theta,
-        "rope_parameters": {"rope_theta": arch.rope_theta, "rope_type": "default"},
-        "tie_word_embeddings": arch.tied,
-        "use_sliding_window": False,
-        "dtype": "float32",
-    }
+def _architecture(config: dict[str, Any], where: str) -> Architecture:
+    keys = Keys(config, where, f"take a checkpoint of {', '.join(FAMILIES)}")
+    name = keys.take("model_type", str)
+    if name not in FAMILIES:
+        raise keys.refuse("model_type", name)
+    family, keys.remedy = FAMILIES[name], f"take a plain {name} checkpoint"
+    classes = keys.take("architectures", list[str], list(family.architectures))
+    if not set(classes) <= set(family.architectures) or not classes:
+        raise LabError(
+            f"{where}: architectures {classes} of model_type {name} is not supported; {keys.remedy}"
+        )
+    keys.ignore(METADATA)
+    keys.only(NEUTRAL)
+    try:
+        arch = family.read(keys)
+    except LabError as error:
+        # What an architecture says of its fields: of which file they are.
+        raise error if str(error).startswith(where) else LabError(f"{where}: {error}") from error
+    keys.finish()
+    return arch
+
+
+def _by_name(arch: Architecture) -> dict[str, list[Parameter]]:
+    """The tensors of a file, with the parameters in each: one, or query, key and value."""
+    found: dict[str, list[Parameter]] = {}
+    for p in spec.parameters(arch):
+        found.setdefault(p.name, []).append(p)
+    return found
+
+
+def _stored(arch: Architecture, params: PyTree, parts: list[Parameter]) -> np.ndarray:
+    arrays = [np.asarray(spec.at(params, p.path)) for p in parts]
+    whole = arrays[0]
+    if parts[0].fused is not None:
+        whole = fused.join(arrays, families.of(arch.family).fused, arch.n_heads)
+    return whole.T if parts[0].transposed else whole
+
+
+def _shape(parts: list[Parameter]) -> tuple[int, ...]:
+    *lead, n = parts[0].shape
+    shape = (*lead, n * len(parts))
+    return shape[::-1] if parts[0].transposed else shape
+
+
+def _parameters(folder: Path, arch: Architecture) -> PyTree:
+    family, wanted = families.of(arch.family), _by_name(arch)
+    found = weights.locate(folder)
+    if family.prefix and not any(name.startswith(family.prefix) for name in found):
+        wanted = {name.removeprefix(family.prefix): parts for name, parts in wanted.items()}
+    found = {name: path for name, path in found.items() if not re.fullmatch(family.buffers, name)}
+    for name in wanted:
+        if name not in found:
+            raise LabError(f"{folder / WEIGHTS} has no {name}; {weights.AGAIN}")
+    head = f"{family.names['head']}.weight"  # of a tied model, in some files
+    for name, path in found.items():
+        if name not in wanted and not (arch.tied and name == head):
+            raise LabError(f"{path} has {name}, which the model has not; {weights.AGAIN}")
+    arrays = {}
+    for name, array in weights.each(found, {name: _shape(ps) for name, ps in wanted.items()}):
+        parts = wanted[name]
+        array = array.T if parts[0].transposed else array
+        split = [array]
+        if parts[0].fused is not None:
+            split = fused.split(array, family.fused, arch.n_heads)
+        arrays |= {p.path: jnp.asarray(one) for p, one in zip(parts, split, strict=True)}
+    params = spec.build(arrays)
+    if arch.tied and head in found:
+        for _, array in weights.each(found, {head: (arch.n_tokens, arch.d_model)}):
+            if not np.array_equal(array, params["embed"]):
+                raise LabError(
+                    f"{found[head]} has another {head} than the embedding it is tied to; set "
+                    f"tie_word_embeddings to false in {CONFIG} if that is meant"
+                )
+    return params
+
+
+@partial(jax.jit, static_argnums=1)
+def _speak(
+    params: PyTree, arch: Architecture, tokens: Integer[Array, "1 T"]
+) -> Float[Array, "1 T V"]:
+    hidden, _ = transformer.forward(params, arch, tokens, jnp.zeros(1, jnp.int32))
+    return transformer.logits(params, hidden)

@@ -242,4 +242,4 @@ def _save(folder: Path, base: Model, params: Any) -> None:
 
 
 def _load(folder: Path, base: Model) -> Model:
-    return Model(base.arch, hf.load(folder)[1], base.tokenizer)
+    return Model(base.arch, hf.load(folder, own=True)[1], base.tokenizer)

@@ -1,10 +1,12 @@
 """A language model: the sizes of its decoder, its parameters, its tokenizer."""
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from jaxtyping import PyTree
 
 from lab.errors import LabError
+from lab.lm.rope import Scaling
 from lab.lm.tokenizer import Tokenizer
 
 
@@ -35,14 +37,44 @@ SIZES = {
 }
 
 
+Activation = Literal["silu", "gelu", "gelu_tanh"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Architecture(Size):
-    """A size and the rest. Raises `LabError` for sizes that do not fit together."""
+    """A size and the rest; defaults are those of models from scratch.
+
+    Raises `LabError` for sizes that do not fit together.
+    """
 
     n_tokens: int
-    rope_theta: float = 1e4
+    family: str = "qwen2"  # of checkpoints, that its files are written as
+    n_positions: int = 1024  # most tokens of a row, padding included
+    norm: Literal["rms", "layer"] = "rms"  # "layer" is centred first, and has a bias
     norm_eps: float = 1e-6
+    norm_offset: float = 0.0  # added to the scales of norms: Gemma stores them less 1
+    qk_norm: bool = False  # of each head's query and key
+    post_norms: bool = False  # of what attention and MLP add to the residual stream too
+    parallel: bool = False  # attention and MLP read the same residual stream
+    activation: Activation = "silu"
+    gated: bool = True
     qkv_bias: bool = True
+    output_bias: bool = False
+    mlp_bias: bool = False
+    embed_scale: float = 1.0
+    learned_positions: bool = False  # a vector each, in place of RoPE
+    rope_theta: float = 1e4
+    rope_scaling: Scaling | None = None
+    d_rotary: int | None = None  # numbers of a head that RoPE turns; None: all
+    query_scale: float | None = None  # of scores; None: 1 / sqrt(d_head)
+    local_layers: tuple[int, ...] = ()  # attend to the last `window` tokens alone
+    window: int = 0
+    local_theta: float = 1e4  # RoPE of those layers, never scaled
+
+    @property
+    def n_turned(self) -> int:
+        """Numbers of a head that RoPE turns."""
+        return self.d_head if self.d_rotary is None else self.d_rotary
 
     def __post_init__(self):
         for name in ("n_tokens", "d_model", "n_layers", "n_heads", "n_kv_heads", "d_hidden"):
@@ -55,6 +87,10 @@ class Architecture(Size):
             )
         if self.d_head % 2 or self.d_head < 2:
             raise LabError(f"d_head: {self.d_head} is not even; RoPE turns pairs of numbers")
+        if self.n_turned % 2 or not 2 <= self.n_turned <= self.d_head:
+            raise LabError(f"d_rotary: {self.d_rotary} is not even, or not in 2 to {self.d_head}")
+        if self.local_layers and self.window < 1:
+            raise LabError(f"window: {self.window} of local layers is not positive; use 1 or more")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Low-rank adapters as folders that `peft` reads and writes, without torch."""
 
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +9,10 @@ from jaxtyping import PyTree
 from msgspec import Meta
 
 from lab.errors import LabError
-from lab.lm import spec
+from lab.lm import families, fused, spec, weights
+from lab.lm.families.family import Share
 from lab.lm.hf import AGAIN
+from lab.lm.keys import Keys
 from lab.lm.model import Architecture
 from lab.runs import records, tensors
 from lab.runs.saving import saving
@@ -19,19 +21,46 @@ _ADAPTER, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _FACTORS = {"in": "lora_A", "out": "lora_B"}
 
 
-class Config(TypedDict):
+# Keys that say nothing of what an adapter adds, at any value of their kind: how it was trained.
+_METADATA: dict[str, Any] = {
+    **dict.fromkeys(("base_model_name_or_path", "revision", "peft_version", "megatron_core"), str),
+    "auto_mapping": dict[str, Any],
+    "inference_mode": bool,
+    "lora_dropout": Share,
+    "qalora_group_size": int,
+    "runtime_config": dict[str, Any],
+    "task_type": Literal["CAUSAL_LM"],
+}
+# Keys of plain LoRA at these values alone. Other starts of its weights change the base as well.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("alpha_pattern", "rank_pattern", "loftq_config"), ({}, None)),
+    **dict.fromkeys(("modules_to_save", "layers_pattern", "exclude_modules"), (None, [])),
+    **dict.fromkeys(("layers_to_transform", "layer_replication", "target_parameters"), (None,)),
+    **dict.fromkeys(("trainable_token_indices", "alora_invocation_tokens"), (None,)),
+    **dict.fromkeys(("megatron_config", "arrow_config", "eva_config", "corda_config"), (None,)),
+    **dict.fromkeys(("kasa_config", "lora_ga_config", "monteclora_config"), (None,)),
+    **dict.fromkeys(("velora_config", "use_bdlora"), (None,)),
+    **dict.fromkeys(("use_dora", "use_rslora", "use_qalora", "lora_bias"), (False,)),
+    "ensure_weight_tying": (False,),
+    "bias": ("none",),
+    "init_lora_weights": (True, False, "gaussian", "orthogonal"),
+}
+
+
+class Config(NamedTuple):
     """What we use of an adapter_config.json."""
 
-    peft_type: str
-    r: Annotated[int, Meta(ge=1, le=2**20)]
-    lora_alpha: Annotated[float, Meta(ge=-1e12, le=1e12)]
-    use_dora: NotRequired[Any]
-    use_rslora: NotRequired[Any]
-    rank_pattern: NotRequired[Any]
+    rank: int
+    alpha: float
+    modules: list[str]
 
 
 def _name(p: spec.Parameter, factor: str) -> str:
     return f"base_model.model.{p.name.removesuffix('weight')}{_FACTORS[factor]}.weight"
+
+
+def _module(p: spec.Parameter) -> str:
+    return p.name.split(".")[-2]
 
 
 def save(
@@ -39,10 +68,16 @@ def save(
 ) -> None:
     """Write an adapter as `peft` reads it; `base` names the model it belongs to.
 
-    Raises `LabError` if it cannot be written.
+    Raises `LabError` if it cannot be written, and for families that PEFT adapts otherwise.
     """
-    arrays = {}
-    for p in spec.targets(arch):
+    if families.of(arch.family).fused:
+        raise LabError(
+            f"adapter: {arch.family} has query, key and value in one tensor, and PEFT one adapter "
+            "beside it; save the merged model"
+        )
+    has = lambda p: p.path[-2] in adapter["layers"].get(p.path[-3], ())
+    chosen, arrays = [p for p in spec.targets(arch) if has(p)], {}
+    for p in chosen:
         for factor in _FACTORS:
             array = np.asarray(spec.at(adapter, (*p.path[:-1], factor)))
             arrays[_name(p, factor)] = array.T
@@ -54,7 +89,7 @@ def save(
         "lora_alpha": alpha,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": sorted({p.name.split(".")[-2] for p in spec.targets(arch)}),
+        "target_modules": sorted({_module(p) for p in chosen}),
     }
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,20 +100,50 @@ def save(
 def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
     """An adapter of a model of this architecture by `peft` or `save`, and its scale, alpha / r.
 
-    Raises `LabError` for missing or damaged files and for kinds of adapter other than plain LoRA.
+    It may stand beside some of the kernels only. Raises `LabError` for missing or damaged files,
+    for kinds of adapter other than plain LoRA, and for one that does not fit the architecture.
     """
-    config = records.read(folder / _CONFIG, Config, AGAIN)
-    odd = [name for name in ("use_dora", "use_rslora", "rank_pattern") if config.get(name)]
-    if config.get("peft_type") != "LORA" or odd:
-        raise LabError(f"{folder / _CONFIG}: only plain LoRA is supported; {odd}")
-    shapes = {}
-    for p in spec.targets(arch):
-        d_in, d_out = p.shape
-        shapes |= {_name(p, "in"): (config["r"], d_in), _name(p, "out"): (d_out, config["r"])}
-    found = tensors.read(folder / _ADAPTER, f"fetch it and {_CONFIG} again", shapes)
+    config, path = _config(folder / _CONFIG, arch), folder / _ADAPTER
+    again = f"fetch it and {_CONFIG} again"
+    if not path.exists():
+        weights.refuse_pickles(folder)
+    chosen = [p for p in spec.targets(arch) if _module(p) in config.modules]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for p in chosen:
+        (d_in, d_out), n_parts = p.shape, 1 if p.fused is None else 3
+        shapes[_name(p, "in")] = (config.rank, d_in)
+        shapes[_name(p, "out")] = (n_parts * d_out, config.rank)
+    for name in tensors.names(path, again):
+        if name not in shapes:
+            raise LabError(f"{path} has {name}, which {_CONFIG} does not speak of; {again}")
+    found = tensors.read(path, again, shapes)
     arrays = {}
-    for p in spec.targets(arch):
+    for p in chosen:
         for factor in _FACTORS:
-            array = found[_name(p, factor)].astype(np.float32)
-            arrays[(*p.path[:-1], factor)] = jnp.asarray(array.T)
-    return spec.build(arrays), config["lora_alpha"] / config["r"]
+            array = found[_name(p, factor)].astype(np.float32).T
+            if factor == "out" and p.fused is not None:
+                layout = families.of(arch.family).fused
+                array = fused.split(array, layout, arch.n_heads)[p.fused]
+            arrays[(*p.path[:-1], factor)] = jnp.asarray(array)
+    return spec.build(arrays), config.alpha / config.rank
+
+
+def _config(path: Path, arch: Architecture) -> Config:
+    values = records.read(path, dict[str, Any], AGAIN)
+    keys = Keys(values, str(path), "only plain LoRA is; merge it into its base with peft")
+    keys.take("peft_type", Literal["LORA"])
+    keys.ignore(_METADATA)
+    keys.only(_NEUTRAL)
+    # PEFT says so of kernels that stand in the file as here.
+    keys.only({"fan_in_fan_out": (False, True) if families.of(arch.family).as_here else (False,)})
+    config = Config(
+        keys.take("r", Annotated[int, Meta(ge=1, le=2**20)]),
+        keys.take("lora_alpha", Annotated[float, Meta(ge=-1e12, le=1e12)]),
+        keys.take("target_modules", Annotated[list[str], Meta(min_length=1)]),
+    )
+    keys.finish()
+    known = {_module(p) for p in spec.targets(arch)}
+    for module in config.modules:
+        if module not in known:
+            raise keys.refuse("target_modules", module)
+    return config

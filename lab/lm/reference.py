@@ -110,7 +110,7 @@ class Reference:
     def load(self) -> Model:
         """The model; trained now if it is nowhere."""
         (folder,) = obtain([self])
-        arch, params = hf.load(folder)
+        arch, params = hf.load(folder, own=True)
         return Model(arch, params, worlds.tokenizer(self.world))
 
 

@@ -8,7 +8,10 @@ from typing import Any
 from jaxtyping import PyTree
 
 from lab.errors import LabError
+from lab.lm import families
 from lab.lm.model import Architecture
+
+QKV = ("query", "key", "value")
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,16 @@ class Parameter:
     """An array of the decoder."""
 
     path: tuple[str, ...]  # in the tree of parameters
-    axes: str  # a letter an axis: V vocabulary, D model, N H query heads, K H key heads, F hidden
+    # A letter an axis: V vocabulary, D model, P position, N H query heads, K H key heads, H head,
+    # F hidden.
+    axes: str
     shape: tuple[int, ...]
     scale: float | None  # standard deviation of its normal start; None: constant
     constant: float  # its start otherwise
     name: str  # in a Hugging Face file
     transposed: bool = False  # there, against here
     target: bool = False  # a low-rank adapter may stand beside it
+    fused: int | None = None  # which part of the tensor of that name it is, of query, key, value
 
     @property
     def stream(self) -> str:
@@ -33,48 +39,65 @@ class Parameter:
 
 @lru_cache
 def parameters(arch: Architecture) -> tuple[Parameter, ...]:
-    """Every parameter of an architecture.
+    """Every parameter of an architecture. Raises `LabError` for one that its family has no name of.
 
     Kernels start from N(0, 1/d_in), those that write to the residual stream from 1/sqrt(2 L) of
     that, embeddings from N(0, 0.02^2), norms from 1, biases from 0.
     """
-    a = arch
-    sizes = {"V": a.n_tokens, "D": a.d_model, "F": a.d_hidden}
+    a, family = arch, families.of(arch.family)
+    sizes = {"V": a.n_tokens, "D": a.d_model, "F": a.d_hidden, "P": a.n_positions, "H": a.d_head}
     sizes |= {"N": a.n_heads * a.d_head, "K": a.n_kv_heads * a.d_head}
     residual = (2 * a.n_layers) ** -0.5
 
-    def array(path, axes, name, scale=None, constant=0.0, **more) -> Parameter:
+    def array(path, axes, kind="weight", scale=None, constant=0.0, **more) -> Parameter:
+        *_, part = (name for name in path if name not in ("kernel", "bias"))
+        layer = path[1] if path[0] == "layers" else ""
+        theirs = family.names.get(part.removesuffix("_bias"))
+        if theirs is None:
+            raise LabError(f"family: {family.name} has no {part}; choose another one")
+        name = f"{theirs.format(layer)}.{kind}"
         shape = tuple(sizes[axis] for axis in axes)
         return Parameter(path, axes, shape, scale, constant, name, **more)
 
-    def projection(layer, part, axes, theirs, scale=1.0, bias=False) -> Iterator[Parameter]:
-        path, name = ("layers", layer, part), f"model.layers.{layer}.{theirs}"
-        start = scale * sizes[axes[0]] ** -0.5
-        more: dict[str, Any] = {"transposed": True, "target": True}
-        yield array((*path, "kernel"), axes, f"{name}.weight", start, **more)
+    def norm(*path: str, axes="D") -> Iterator[Parameter]:
+        yield array(path, axes, constant=1.0 - a.norm_offset)
+        if a.norm == "layer":
+            yield array((*path[:-1], f"{path[-1]}_bias"), axes, "bias")
+
+    def projection(layer, part, axes, scale=1.0, bias=False) -> Iterator[Parameter]:
+        path, start = ("layers", layer, part), scale * sizes[axes[0]] ** -0.5
+        more: dict[str, Any] = {}
+        if family.fused and part in QKV:
+            more["fused"] = QKV.index(part)
+        kernel = {"transposed": not family.as_here, "target": True, **more}
+        yield array((*path, "kernel"), axes, scale=start, **kernel)
         if bias:
-            yield array((*path, "bias"), axes[1], f"{name}.bias")
+            yield array((*path, "bias"), axes[1], "bias", **more)
 
     def layer(i: str) -> Iterator[Parameter]:
-        norm = lambda part, theirs: array(
-            ("layers", i, part), "D", f"model.layers.{i}.{theirs}.weight", constant=1.0
-        )
-        yield norm("attention_norm", "input_layernorm")
-        yield from projection(i, "query", "DN", "self_attn.q_proj", bias=a.qkv_bias)
-        yield from projection(i, "key", "DK", "self_attn.k_proj", bias=a.qkv_bias)
-        yield from projection(i, "value", "DK", "self_attn.v_proj", bias=a.qkv_bias)
-        yield from projection(i, "output", "ND", "self_attn.o_proj", residual)
-        yield norm("mlp_norm", "post_attention_layernorm")
-        yield from projection(i, "gate", "DF", "mlp.gate_proj")
-        yield from projection(i, "up", "DF", "mlp.up_proj")
-        yield from projection(i, "down", "FD", "mlp.down_proj", residual)
+        yield from norm("layers", i, "attention_norm")
+        for part, axes in zip(QKV, ("DN", "DK", "DK"), strict=True):
+            yield from projection(i, part, axes, bias=a.qkv_bias)
+        for part in QKV[:2] if a.qk_norm else ():
+            yield from norm("layers", i, f"{part}_norm", axes="H")
+        yield from projection(i, "output", "ND", residual, a.output_bias)
+        if a.post_norms:
+            yield from norm("layers", i, "attention_post_norm")
+        yield from norm("layers", i, "mlp_norm")
+        if a.gated:
+            yield from projection(i, "gate", "DF", bias=a.mlp_bias)
+        yield from projection(i, "up", "DF", bias=a.mlp_bias)
+        yield from projection(i, "down", "FD", residual, a.mlp_bias)
+        if a.post_norms:
+            yield from norm("layers", i, "mlp_post_norm")
 
-    found = [array(("embed",), "VD", "model.embed_tokens.weight", 0.02)]
+    found = [array(("embed",), "VD", scale=0.02)]
+    if a.learned_positions:
+        found.append(array(("positions",), "PD", scale=0.02))
     found += [p for i in range(a.n_layers) for p in layer(str(i))]
-    found.append(array(("norm",), "D", "model.norm.weight", constant=1.0))
+    found += norm("norm")
     if not a.tied:
-        start = a.d_model**-0.5
-        found.append(array(("head",), "DV", "lm_head.weight", start, transposed=True))
+        found.append(array(("head",), "DV", scale=a.d_model**-0.5, transposed=True))
     return tuple(found)
 
 

@@ -1,9 +1,11 @@
-"""A decoder of the Qwen2 architecture: RoPE, RMSNorm, SwiGLU, grouped queries, tied or untied head.
+"""The decoder: of the Qwen2 architecture, or with what other families have in place of its parts.
 
 Parameters are nested dicts named after the parts of a layer:
 
     embed [V D]   norm [D]   head [D V], absent if tied
     layers.<i>.   attention_norm [D]  query key value output  mlp_norm [D]  gate up down
+
+(other families have more of them, or fewer: `lab.lm.spec` is the table)
 
 and every projection is {"kernel": [d_in d_out], "bias": [d_out] if there is one}, with the factors
 of an adapter beside the kernel when `lab.lm.lora` has put them there. Layers are not stacked:
@@ -14,26 +16,20 @@ a row's end on the right is never attended to by what comes before it.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
+from jaxtyping import Array, Float, Int, Integer, Key, PyTree
 
 from lab import rng
+from lab.errors import LabError
 from lab.lm import spec
+from lab.lm.attention import Cache, attention, sights
+from lab.lm.layers import last, mlp, norm
 from lab.lm.model import Architecture
-from lab.losses import MASKED
 
 # (name of an activation, its value) -> what the model goes on with: reads, or steers.
 Tap = Callable[[str, Array], Array]
-
-
-class Cache(NamedTuple):
-    """Keys and values of one layer at all positions, written from the left."""
-
-    key: Float[Array, "B K S H"]
-    value: Float[Array, "B K S H"]
 
 
 def init(key: Key[Array, ""], arch: Architecture) -> PyTree:
@@ -82,23 +78,38 @@ def forward(
     n_out = n_new if n_out is None else n_out
     at = offset + jnp.arange(n_new)
     n_keys = n_new if cache is None else cache[0].key.shape[2]
-    rotary = _rotary(arch, jnp.maximum(at[None] - start[:, None], 0))
-    s = jnp.arange(n_keys)
-    mask = (s[None, None] <= at[None, :, None]) & (s[None, None] >= start[:, None, None])
-    x = tap("embed", params["embed"][tokens].reshape(n_rows * n_new, arch.d_model))
+    if n_keys > arch.n_positions:
+        raise LabError(
+            f"n_positions: {n_keys} tokens are more than the model's {arch.n_positions}; "
+            "take shorter prompts or completions"
+        )
+    position = jnp.maximum(at[None] - start[:, None], 0)
+    full, local = sights(arch, at, start, position, n_keys)
+    x = params["embed"][tokens].reshape(n_rows * n_new, arch.d_model)
+    if arch.embed_scale != 1.0:
+        x = x * arch.embed_scale
+    if arch.learned_positions:
+        x = x + params["positions"][position].reshape(n_rows * n_new, arch.d_model)
+    x = tap("embed", x)
     caches = []
     for i in range(arch.n_layers):
         layer = params["layers"][str(i)]
-        h = _rms_norm(x, layer["attention_norm"], arch.norm_eps)
         old = None if cache is None else cache[i]
+        sight = local if local is not None and i in arch.local_layers else full
         n_queries = n_out if i == arch.n_layers - 1 else n_new
-        h, new = _attention(layer, arch, h, rotary, mask, old, offset, n_queries)
-        x = _last(x, n_rows, n_queries) + tap(f"{i}/attention", h)
-        h = _rms_norm(x, layer["mlp_norm"], arch.norm_eps)
-        h = jax.nn.silu(_linear(layer["gate"], h)) * _linear(layer["up"], h)
-        x = tap(f"{i}/residual", x + tap(f"{i}/mlp", _linear(layer["down"], h)))
+        h = norm(layer, "attention_norm", arch, x)
+        h, new = attention(layer, arch, h, sight, old, offset, n_queries)
+        if arch.post_norms:
+            h = norm(layer, "attention_post_norm", arch, h)
+        before = last(x, n_rows, n_queries)
+        x = before + tap(f"{i}/attention", h)
+        h = norm(layer, "mlp_norm", arch, before if arch.parallel else x)
+        h = mlp(layer, arch, h)
+        if arch.post_norms:
+            h = norm(layer, "mlp_post_norm", arch, h)
+        x = tap(f"{i}/residual", x + tap(f"{i}/mlp", h))
         caches.append(new)
-    x = _rms_norm(x, params["norm"], arch.norm_eps)
+    x = norm(params, "norm", arch, x)
     return x.reshape(n_rows, n_out, arch.d_model), None if cache is None else tuple(caches)
 
 
@@ -125,68 +136,3 @@ def logits(params: PyTree, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]
 def head(params: PyTree) -> Float[Array, "D V"]:
     """What turns a hidden state into logits: the embedding once more, if it is tied."""
     return params["head"] if "head" in params else params["embed"].T
-
-
-def _linear(layer: PyTree, x: Float[Array, "M I"]) -> Float[Array, "M O"]:
-    y = jnp.matmul(x, layer["kernel"])
-    if "adapter_in" in layer:
-        y = y + jnp.matmul(jnp.matmul(x, layer["adapter_in"]), layer["adapter_out"])
-    return y + layer["bias"][None] if "bias" in layer else y
-
-
-def _rms_norm(x: Float[Array, "M D"], scale: Float[Array, "D"], eps: float) -> Float[Array, "M D"]:
-    return x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps) * scale[None]
-
-
-def _rotary(
-    arch: Architecture, position: Integer[Array, "B T"]
-) -> tuple[Float[Array, "B 1 T H"], Float[Array, "B 1 T H"]]:
-    """Cosines and sines of RoPE, the halves of a head turning together as in Qwen2."""
-    frequency = arch.rope_theta ** (-jnp.arange(0, arch.d_head, 2) / arch.d_head)
-    angle = position[:, None, :, None] * frequency[None, None, None]
-    angle = jnp.concatenate([angle, angle], axis=-1)
-    return jnp.cos(angle), jnp.sin(angle)
-
-
-def _rotate(x: Float[Array, "B N T H"], rotary) -> Float[Array, "B N T H"]:
-    cos, sin = rotary
-    first, second = jnp.split(x, 2, axis=-1)
-    return x * cos + jnp.concatenate([-second, first], axis=-1) * sin
-
-
-def _last(x: Float[Array, "M D"], n_rows: int, n: int) -> Float[Array, "Q D"]:
-    """The last n tokens of each row."""
-    return x.reshape(n_rows, -1, x.shape[1])[:, -n:].reshape(n_rows * n, -1)
-
-
-def _attention(
-    layer: PyTree,
-    arch: Architecture,
-    x: Float[Array, "M D"],
-    rotary,
-    mask: Bool[Array, "B T S"],
-    cache: Cache | None,
-    offset: Int[Array, ""] | int,
-    n_out: int,
-) -> tuple[Float[Array, "Q D"], Cache]:
-    """What the last `n_out` tokens of each row attend to, and the cache with all tokens in it."""
-    n_rows = mask.shape[0]
-    by_head = lambda y, n: y.reshape(n_rows, -1, n, arch.d_head).transpose(0, 2, 1, 3)
-    query = by_head(_linear(layer["query"], _last(x, n_rows, n_out)), arch.n_heads)
-    query = _rotate(query, jax.tree.map(lambda angle: angle[:, :, -n_out:], rotary))
-    key = _rotate(by_head(_linear(layer["key"], x), arch.n_kv_heads), rotary)
-    value = by_head(_linear(layer["value"], x), arch.n_kv_heads)
-    if cache is not None:
-        at = (0, 0, offset, 0)
-        key = jax.lax.dynamic_update_slice(cache.key, key, at)
-        value = jax.lax.dynamic_update_slice(cache.value, value, at)
-    # Query heads that share a key head are rows of one product: nothing is repeated.
-    group = arch.n_heads // arch.n_kv_heads
-    query = query.reshape(n_rows, arch.n_kv_heads, group * n_out, arch.d_head)
-    scores = jnp.matmul(query, key.swapaxes(2, 3)) * arch.d_head**-0.5
-    scores = scores.reshape(n_rows, arch.n_kv_heads, group, n_out, -1)
-    weights = jax.nn.softmax(jnp.where(mask[:, None, None, -n_out:], scores, MASKED))
-    weights = weights.reshape(n_rows, arch.n_kv_heads, group * n_out, -1)
-    mixed = jnp.matmul(weights, value).reshape(n_rows, arch.n_heads, n_out, arch.d_head)
-    mixed = mixed.transpose(0, 2, 1, 3).reshape(n_rows * n_out, -1)
-    return _linear(layer["output"], mixed), Cache(key, value)

@@ -82,14 +82,23 @@ def require(value: Any, kind: Any, what: str, remedy: str) -> None:
 
 
 def _parsed(data: bytes) -> Any:
-    """JSON has no nan and no infinity, also where Python's has them."""
+    """JSON as it is strictly: Python's has nan and infinity, and of a key's two values the last."""
 
     def finite(text: str) -> float:
         if not math.isfinite(value := float(text)):
             raise ValueError(f"{text[:20]} is no number")
         return value
 
-    return json.loads(data.decode(), parse_float=finite, parse_constant=finite)
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"{max(names, key=names.count)[:60]} is there twice")
+        return found
+
+    return json.loads(
+        data.decode(), parse_float=finite, parse_constant=finite, object_pairs_hook=unique
+    )
 
 
 def _first(error: Exception) -> str:

@@ -1,8 +1,10 @@
 """Arrays by name in one safetensors file: written whole or not at all, and checked when read."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -32,21 +34,48 @@ def read(path: Path, remedy: str, shapes: Mapping[str, Shape] | None = None) -> 
     lacks an array or has it in another shape (found before it is read), and for numbers that are no
     floats or not finite.
     """
+    return dict(each(path, remedy, shapes))
+
+
+def each(
+    path: Path,
+    remedy: str,
+    shapes: Mapping[str, Shape] | None = None,
+    dtype: type[np.floating] | None = None,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The same, one by one, so that no more than one is held; of another dtype if one is given.
+
+    Raises `LabError` as `read`, also for numbers that are not finite in that dtype.
+    """
+    with _opened(path, remedy) as (file, refused):
+        for name in file.keys() if shapes is None else shapes:
+            part = file.get_slice(name)
+            shape, kind = tuple(part.get_shape()), part.get_dtype()
+            if shapes is not None and shape != shapes[name]:
+                raise refused(f"has {name} in the shape {shape} and not {shapes[name]}")
+            if kind not in _KINDS:
+                raise refused(f"has {name} as {kind}, which is not supported")
+            array = file.get_tensor(name)
+            with np.errstate(over="ignore"):
+                array = array if dtype is None else array.astype(dtype, copy=False)
+            if not np.isfinite(array).all():
+                raise refused(f"has numbers in {name} that are not finite as {array.dtype}")
+            yield name, array
+
+
+def names(path: Path, remedy: str) -> list[str]:
+    """The names of the arrays of a file. Raises `LabError` for one that is missing or damaged."""
+    with _opened(path, remedy) as (file, _):
+        return list(file.keys())
+
+
+@contextmanager
+def _opened(path: Path, remedy: str) -> Iterator[tuple[Any, Callable[[str], LabError]]]:
     refused = lambda why: LabError(f"{path} {why}; {remedy}")
-    arrays = {}
     try:
         _check_header(path)
         with safetensors.safe_open(path, "numpy") as file:
-            for name in file.keys() if shapes is None else shapes:
-                part = file.get_slice(name)
-                shape, kind = tuple(part.get_shape()), part.get_dtype()
-                if shapes is not None and shape != shapes[name]:
-                    raise refused(f"has {name} in the shape {shape} and not {shapes[name]}")
-                if kind not in _KINDS:
-                    raise refused(f"has {name} as {kind}, which is not supported")
-                arrays[name] = file.get_tensor(name)
-                if not np.isfinite(arrays[name]).all():
-                    raise refused(f"has numbers in {name} that are not finite")
+            yield file, refused
     except LabError:
         raise
     except OSError as error:
@@ -54,7 +83,6 @@ def read(path: Path, remedy: str, shapes: Mapping[str, Shape] | None = None) -> 
     except Exception as error:  # what numpy says of a header's lies has many kinds
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:120]
         raise refused(f"cannot be read ({reason})") from error
-    return arrays
 
 
 def _check_header(path: Path) -> None:
