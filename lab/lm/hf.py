@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
 from lab.errors import LabError
-from lab.lm import families, fused, spec, transformer, weights
+from lab.lm import families, fused, sharding, spec, transformer, weights
 from lab.lm.families import FAMILIES
 from lab.lm.families.family import METADATA, NEUTRAL
 from lab.lm.keys import Keys
@@ -149,7 +149,9 @@ def _parameters(folder: Path, arch: Architecture) -> PyTree:
         split = [array]
         if parts[0].fused is not None:
             split = fused.split(array, family.fused, arch.n_heads)
-        arrays |= {p.path: jnp.asarray(one) for p, one in zip(parts, split, strict=True)}
+        arrays |= {
+            p.path: sharding.put(one, p.path, arch) for p, one in zip(parts, split, strict=True)
+        }
     params = spec.build(arrays)
     if arch.tied and head in found:
         for _, array in weights.each(found, {head: (arch.n_tokens, arch.d_model)}):

@@ -8,25 +8,30 @@ compiler adds. An axis that cannot be split evenly is whole on each device.
 from functools import lru_cache
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from lab import devices
 from lab.devices import FSDP, TENSOR
 from lab.lm import spec
 from lab.lm.model import Architecture
 
-_AXES = {"D": FSDP}  # the others: TENSOR
+_AXES = {"D": FSDP, **dict.fromkeys("NKFV", TENSOR)}
+
+
+def put(array: np.ndarray | Array, path: tuple[str, ...], arch: Architecture) -> Array:
+    """The parameter at a path of a model's tree, each device of this host's with its share."""
+    if devices.n_shards() == 1:
+        return jnp.asarray(array)
+    mesh = devices.own_mesh()
+    return jax.device_put(array, NamedSharding(mesh, _table(arch, mesh)[path]))
 
 
 def placed(params: PyTree, arch: Architecture) -> PyTree:
-    """A model's parameters, each device of this host's with its share of every array."""
-    if devices.n_shards() == 1:
-        return params
-    mesh = devices.own_mesh()
-    table = _table(arch, mesh)
-    put = lambda path, x: jax.device_put(x, NamedSharding(mesh, table[_names(path)]))
-    return jax.tree_util.tree_map_with_path(put, params)
+    """All of a model's parameters so."""
+    return jax.tree_util.tree_map_with_path(lambda path, x: put(x, _names(path), arch), params)
 
 
 def constrained(tree: PyTree, arch: Architecture, mesh: Mesh) -> PyTree:
@@ -62,8 +67,8 @@ def _table(arch: Architecture, mesh: Mesh) -> dict[tuple[str, ...], PartitionSpe
     """Of every parameter, and of the factors of its adapter."""
 
     def along(axis: str, size: int) -> str | None:
-        name = _AXES.get(axis, TENSOR)
-        return name if size % mesh.shape[name] == 0 else None
+        name = _AXES.get(axis)
+        return name if name is not None and size % mesh.shape[name] == 0 else None
 
     found = {}
     for p in spec.parameters(arch):
