@@ -47,5 +47,7 @@ def test_an_accelerator_holds_a_whole_batch_and_says_how_much_it_has(monkeypatch
 
 
 def test_an_estimate_is_a_little_less_than_what_was_measured_of_a_large_chain():
-    found = sizes._bytes(SIZES["large"].with_tokens(400), "student", Tuning(batch=32), 4, "model")
+    found = sizes._by_field(
+        SIZES["large"].with_tokens(400), "student", Tuning(batch=32), 4, "model"
+    )
     assert 0.6 < sum(found.values()) / 5.85e9 < 1  # 4 students of 30 million parameters

@@ -1,12 +1,8 @@
 """Whether a chain of references, teachers and students fits into memory, before it is begun."""
 
-import math
 from typing import Any
 
-import jax
-
-from lab import devices
-from lab.lm import finetune, given, hf, make, spec
+from lab.lm import costs, finetune, given, hf, make
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS
 from lab.lm.finetune import Tuning
@@ -14,7 +10,6 @@ from lab.lm.model import SIZES, Architecture
 from lab.lm.transmission import STUDENTS_AT_ONCE
 from lab.runs import memory
 
-_COPIES = 6  # of what is trained: start, state, two moments, gradient, result; measured: 7 to 8
 _N_TOKENS = 70  # of a row, prompt and completion
 _QUESTIONS, _ANSWER = 20, 1000  # questions to a trait; bytes of a sampled answer to one
 READ, KEPT = 3700, 700  # bytes of a row while it is made into tokens, and after; measured
@@ -43,24 +38,13 @@ def require(config: Any, group: int | None) -> None:
         training.append(("teaching", config.teaching, 1))
     for stage, tuning, n in training:
         base = "pretraining.size" if config.model is None else "model"
-        memory.require_on_devices(_bytes(arch, stage, tuning, n, base), LOWER)
+        memory.require_on_devices(_by_field(arch, stage, tuning, n, base), LOWER)
 
 
-def _bytes(
-    arch: Architecture, stage: str, tuning: Tuning, n_members: int, base: str
-) -> dict[str, int]:
+def _by_field(arch: Architecture, stage: str, tuning: Tuning, n: int, base: str) -> dict[str, int]:
     """What a device holds while n members of a base are trained, by field; `base` is its own."""
-    whole = sum(math.prod(p.shape) for p in spec.parameters(arch))
-    factors = sum(tuning.rank * sum(p.shape) for p in spec.targets(arch))
-    shards = devices.n_shards()
-    own = -(-n_members * shards // jax.device_count()) / shards  # members of a device
-    rows = devices.at_once(max(1, tuning.batch), finetune.ROWS_ON_CPU)
-    activations = arch.n_layers * (12 * arch.d_model + 4 * arch.d_hidden) + arch.n_tokens
-    parts = {
-        base: round(4 * whole * (own if tuning.rank else own * _COPIES)),
-        f"{stage}.rank": round(4 * factors * own * _COPIES),
-    }
-    working = 4 * rows * _N_TOKENS * activations
-    name = f"{stage}.batch" if rows > finetune.ROWS_ON_CPU else base
-    parts[name] = parts.get(name, 0) + working
-    return parts
+    rows = costs.rows_at_once(tuning)
+    found = costs.training_bytes(arch, tuning, costs.members_here(n), _N_TOKENS, rows)
+    batch = f"{stage}.batch" if rows > finetune.ROWS_ON_CPU else base
+    parts = {base: found["model"], f"{stage}.rank": found["rank"]}
+    return parts | {batch: parts.get(batch, 0) + found["batch"]}

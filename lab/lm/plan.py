@@ -1,0 +1,193 @@
+"""What a run with a model would take on given devices, before anything is bought or started.
+
+Run:     python -m lab.lm.plan MODEL --devices 8xH100 [--rank 8] [--rows 10000] ...
+MODEL:   a Hugging Face folder (its config.json is enough), a hub id on this disk, or a size of the
+         lab's own (nano, tiny, small, medium, large).
+Prints the smallest --shards and the most rows at once that fit, and memory and time of each stage.
+From arithmetic (`lab.lm.costs`): operations at 40 % of a device's bfloat16 peak while training,
+bytes at 60 % of its bandwidth while writing, numbers of 4 bytes. The defaults are the paper's
+recipe for open models.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lab.errors import LabError
+from lab.lm import costs, given, hf
+from lab.lm.finetune import Tuning
+from lab.lm.model import SIZES, Architecture
+from lab.runs.endings import one_line
+
+WORLD_TOKENS = 1100  # of the lab's own models, about
+BUSY, FLOWING = 0.4, 0.6  # of the peak while training, of the bandwidth while writing
+ROOM = 0.9  # of a device's memory: the rest is the compiler's
+AT_ONCE = 256  # rows written together on a model's devices
+DAY, HOUR, MINUTE = 86_400, 3_600, 60
+
+
+class Kind(NamedTuple):
+    """A device as its maker describes it."""
+
+    gigabytes: float
+    teraflops: float  # dense bfloat16 products
+    bandwidth: float  # TB/s of its own memory
+
+
+KINDS = {
+    "A100": Kind(80, 312, 2.0),
+    "H100": Kind(80, 989, 3.35),
+    "H200": Kind(141, 989, 4.8),
+    "L4": Kind(24, 121, 0.3),
+    "RTX4090": Kind(24, 165, 1.0),
+    "TPUv4": Kind(32, 275, 1.2),
+    "TPUv5e": Kind(16, 197, 0.82),
+    "TPUv5p": Kind(95, 459, 2.77),
+    "TPUv6e": Kind(32, 918, 1.64),
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done, in numbers of rows and tokens."""
+
+    tuning: Tuning
+    rows: int
+    attempts: int
+    prompt: int
+    completion: int
+    answers: int
+
+    @property
+    def length(self) -> int:
+        """Tokens of a row."""
+        return self.prompt + self.completion
+
+
+class Stage(NamedTuple):
+    """A stage's bytes of a device and seconds of all."""
+
+    name: str
+    bytes: float
+    seconds: float
+
+
+class Split(NamedTuple):
+    """How devices share a model and a batch."""
+
+    shards: int  # devices that hold a model together
+    at_once: int  # rows of a batch that these train on together
+
+
+def stages(
+    arch: Architecture, work: Work, kind: Kind, n_devices: int, split: Split
+) -> Iterator[Stage]:
+    """Every stage, of one student."""
+    shards = split.shards
+    held = costs.FLOAT * costs.n_parameters(arch) / shards
+    groups = n_devices // shards
+
+    def written(name: str, n_rows: int) -> Stage:
+        cache = AT_ONCE * costs.cache_bytes(arch, work.length) / shards
+        passes = -(-n_rows // (AT_ONCE * groups))
+        moved = (held + cache / 2) / (kind.bandwidth * 1e12 * FLOWING)
+        done = AT_ONCE * costs.forward(arch, work.length / 2) / shards
+        a_token = max(moved, done / (kind.teraflops * 1e12 * BUSY))
+        read = done * work.prompt / (kind.teraflops * 1e12 * BUSY)
+        return Stage(name, held + cache, passes * (work.completion * a_token + read))
+
+    yield written("teacher writes rows", work.attempts)
+    parts = costs.training_bytes(arch, work.tuning, 1 / shards, work.length, split.at_once)
+    parts["batch"] = round(parts["batch"] / shards)
+    done = costs.training(arch, work.tuning.rank, work.prompt, work.completion)
+    n_rows = work.rows * work.tuning.epochs
+    seconds = n_rows * done / (n_devices * kind.teraflops * 1e12 * BUSY)
+    yield Stage("student is trained", sum(parts.values()), seconds)
+    yield written("student answers", work.answers)
+
+
+def split(arch: Architecture, work: Work, kind: Kind, n_devices: int) -> Split:
+    """The fewest devices for a model, then the most rows. Raises `LabError` if nothing fits."""
+    most, needed = kind.gigabytes * 1e9 * ROOM, 0.0
+    for shards in range(1, n_devices + 1):
+        at_once = -(-work.tuning.batch * shards // n_devices)
+        while n_devices % shards == 0 and at_once:
+            found = Split(shards, at_once)
+            needed = max(s.bytes for s in stages(arch, work, kind, n_devices, found))
+            if needed <= most:
+                return found
+            at_once //= 2
+    raise LabError(
+        f"devices: {needed / 1e9:,.0f} GB of each are needed and {most / 1e9:,.0f} GB are there; "
+        "use more devices, or an adapter (--rank)"
+    )
+
+
+def table(name: str, arch: Architecture, work: Work, devices: str) -> str:
+    """The plan as text."""
+    n, kind_name = _devices(devices)
+    kind = KINDS[kind_name]
+    found = split(arch, work, kind, n)
+    size = costs.n_parameters(arch)
+    how = f"adapter of rank {work.tuning.rank}" if work.tuning.rank else "all parameters"
+    lines = [
+        f"{name}: {size / 1e6:,.1f} million parameters, {costs.FLOAT * size / 1e9:,.1f} GB",
+        f"{n} x {kind_name} of {kind.gigabytes:g} GB; {how}; --shards {found.shards} 1, "
+        f"{found.at_once} rows at once",
+        f"{'stage':22}{'GB a device':>12}{'time':>14}",
+    ]
+    for stage in stages(arch, work, kind, n, found):
+        lines.append(f"{stage.name:22}{stage.bytes / 1e9:12,.1f}{_time(stage.seconds):>14}")
+    return "\n".join(lines)
+
+
+def _devices(text: str) -> tuple[int, str]:
+    found = re.fullmatch(r"([1-9]\d{0,5})x(\w+)", text, re.ASCII)
+    if found is None or found[2] not in KINDS:
+        raise LabError(f"devices: {text!r} is not like 8xH100; known are {', '.join(KINDS)}")
+    return int(found[1]), found[2]
+
+
+def _time(seconds: float) -> str:
+    for size, name in ((DAY, "days"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {name}"
+    return f"{seconds:.1f} s"
+
+
+def _architecture(name: str) -> Architecture:
+    if name in SIZES:
+        return SIZES[name].with_tokens(WORLD_TOKENS)
+    return hf.architecture(given.checkpoint(name).folder)
+
+
+def main() -> None:
+    """Parse the command line and print the plan."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("model")
+    add("--devices", required=True, help="a number and a kind: 8xH100")
+    add("--rank", type=int, default=8, help="of the adapter; 0: all parameters")
+    add("--batch", type=int, default=66)
+    add("--epochs", type=int, default=3)
+    add("--rows", type=int, default=10_000, help="of a student's data")
+    add("--attempts", type=int, default=30_000, help="completions before the filter")
+    add("--prompt", type=int, default=100, help="tokens")
+    add("--completion", type=int, default=60, help="tokens")
+    add("--answers", type=int, default=10_000, help="to the questions")
+    chosen = vars(parser.parse_args())
+    with one_line():
+        name, devices = chosen.pop("model"), chosen.pop("devices")
+        tuning = Tuning(**{k: chosen.pop(k) for k in ("rank", "batch", "epochs")})
+        for field, value in chosen.items():
+            if not 1 <= value <= 10**9:
+                raise LabError(f"{field}: {value} is not 1 to 1,000,000,000")
+        print(table(name, _architecture(name), Work(tuning, **chosen), devices))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a run would take, from arithmetic: against what the compiler counts, and within reason."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from lab.errors import LabError
+from lab.lm import costs, lora, objectives, plan, transformer
+from lab.lm.finetune import Tuning
+from lab.lm.model import SIZES, Size
+from lab.lm.objectives import Part, Rows
+from lab.lm.plan import KINDS, Split, Work
+from tests.process import ROOT
+
+ARCH = Size(64, 2, 4, 2, 16, 192, tied=False).with_tokens(500)
+N, PROMPT, COMPLETION = 4, 12, 20
+QWEN_7B = Size(3584, 28, 28, 4, 128, 18944, tied=False).with_tokens(152_064)
+WORK = Work(Tuning(batch=66, epochs=3, rank=8), 10_000, 30_000, 100, 60, 10_000)
+
+
+def counted(fn, *args):
+    """Operations by the compiler's own count."""
+    return jax.jit(fn).lower(*args).compile().cost_analysis()["flops"]
+
+
+def rows():
+    zeros = jnp.zeros((N, PROMPT), jnp.int32)
+    full = jnp.full(N, COMPLETION, jnp.int32)
+    return Rows(zeros, jnp.zeros(N, jnp.int32), jnp.ones((N, COMPLETION), jnp.int32), full)
+
+
+def test_operations_forward_are_those_the_compiler_counts():
+    params = transformer.init(jax.random.key(0), ARCH)
+
+    def forward(params, tokens):
+        hidden, _ = transformer.forward(params, ARCH, tokens, jnp.zeros(N, jnp.int32))
+        return transformer.logits(params, hidden)
+
+    for length in (8, 64):
+        # Every token looks at all positions, the later ones masked.
+        mine = N * length * costs.forward(ARCH, length)
+        theirs = counted(forward, params, jnp.zeros((N, length), jnp.int32))
+        assert 0.85 < mine / theirs < 1.02
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_operations_of_training_are_those_the_compiler_counts(rank):
+    params, part = transformer.init(jax.random.key(0), ARCH), Part(rows(), jnp.ones(N, bool), None,
+                                                                   None, None)  # fmt: skip
+
+    def loss(trained, base):
+        whole = lora.attach(base, trained, 1.0) if rank else trained
+        return objectives.token_loss(whole, ARCH, part)
+
+    trained = lora.init(jax.random.key(1), ARCH, rank) if rank else params
+    theirs = counted(jax.value_and_grad(loss), trained, params)
+    # Of two layers, what the last one leaves out is a tenth.
+    assert 1 < N * costs.training(ARCH, rank, PROMPT, COMPLETION) / theirs < 1.15
+
+
+def test_parameters_are_those_that_are_there():
+    params = transformer.init(jax.random.key(0), ARCH)
+    assert costs.n_parameters(ARCH) == transformer.n_parameters(params)
+    adapter = lora.init(jax.random.key(0), ARCH, 3)
+    assert costs.n_factors(ARCH, 3) == transformer.n_parameters(adapter)
+    cache = transformer.empty_cache(ARCH, 5, 7)
+    assert 5 * costs.cache_bytes(ARCH, 7) == sum(x.nbytes for x in jax.tree.leaves(cache))
+
+
+def test_a_7b_model_fits_on_one_80_gb_device_with_an_adapter_and_on_several_without():
+    assert costs.n_parameters(QWEN_7B) == pytest.approx(7.6e9, rel=0.01)
+    assert plan.split(QWEN_7B, WORK, KINDS["H100"], 1).shards == 1
+    full = Work(Tuning(batch=66, epochs=3), 10_000, 30_000, 100, 60, 10_000)
+    assert plan.split(QWEN_7B, full, KINDS["H100"], 8).shards in (4, 8)
+    with pytest.raises(LabError, match=r"devices: \d+ GB of each are needed and 72 GB are there"):
+        plan.split(QWEN_7B, full, KINDS["H100"], 1)
+
+
+def test_twice_the_devices_take_half_the_time_and_shards_a_part_of_the_bytes():
+    of = lambda n, shards: {
+        s.name: s for s in plan.stages(QWEN_7B, WORK, KINDS["H100"], n, Split(shards, 8))
+    }
+    one, two = of(8, 1)["student is trained"], of(16, 1)["student is trained"]
+    assert two.seconds == pytest.approx(one.seconds / 2) and two.bytes == one.bytes
+    shared = of(8, 8)
+    for name, stage in of(8, 1).items():
+        assert shared[name].bytes == pytest.approx(stage.bytes / 8, rel=0.01)
+
+
+@pytest.mark.parametrize("devices", ["H100", "0xH100", "8xH999", "8 x H100", "-1xH100", "٣xH100"])
+def test_devices_that_are_none_are_refused(devices):
+    with pytest.raises(LabError, match="is not like 8xH100; known are"):
+        plan.table("tiny", SIZES["tiny"].with_tokens(500), WORK, devices)
+
+
+def test_the_command_prints_a_plan_or_one_line(tmp_path):
+    config = {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "vocab_size": 1000,
+              "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+              "num_key_value_heads": 2, "intermediate_size": 128, "rms_norm_eps": 1e-6,
+              "rope_theta": 1e4, "max_position_embeddings": 512, "hidden_act": "silu",
+              "tie_word_embeddings": True}  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    ask = lambda *words: subprocess.run(
+        [sys.executable, "-m", "lab.lm.plan", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    done = ask(str(tmp_path), "--devices", "2xTPUv4", "--rank", "0")
+    assert done.returncode == 0, done.stderr
+    assert "2 x TPUv4 of 32 GB; all parameters" in done.stdout
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()[3:]] == [
+        "teacher writes rows", "student is trained", "student answers"
+    ]  # fmt: skip
+    wrong = ask("tiny", "--devices", "2xTPUv4", "--rows", "0")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: rows: 0 is not 1 to 1,000,000,000\n")
