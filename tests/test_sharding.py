@@ -22,7 +22,7 @@ ARCH = Size(32, 2, 4, 2, 8, 64, tied=False).with_tokens(64)
 N, PROMPT, NEW = 32, 6, 5
 FULL = Tuning(learning_rate=1e-2, batch=8, epochs=2)
 ADAPTER = Tuning(learning_rate=1e-2, batch=8, epochs=2, rank=4)
-SHARDS = [(2, 2), (2, 1), (1, 2)]
+TRAINED = {"all parameters": (FULL, 1), "adapters of two": (ADAPTER, 2)}
 
 
 def rows(seed):
@@ -58,34 +58,38 @@ def measured(tuning, n_members):
 
 
 def main():
-    devices.start(shards=tuple(map(int, sys.argv[1:3])))
+    which, *shards = sys.argv[1:]
+    devices.start(shards=tuple(map(int, shards)))
     jax.config.update("jax_default_matmul_precision", "highest")
-    found = [measured(FULL, 1), measured(ADAPTER, 2)]
-    print(json.dumps(found))
-
-
-@pytest.fixture(scope="module")
-def alone():
-    return [measured(FULL, 1), measured(ADAPTER, 2)]
+    print(json.dumps(measured(*TRAINED[which])))
 
 
 @pytest.mark.parametrize(
-    "shards", [SHARDS[0], *(pytest.param(s, marks=pytest.mark.slow) for s in SHARDS[1:])]
+    ("which", "shards"),
+    [
+        ("all parameters", (2, 2)),
+        *(
+            pytest.param(which, shards, marks=pytest.mark.slow)  # a minute of compiling each
+            for which in TRAINED
+            for shards in ((2, 2), (2, 1), (1, 2))
+            if (which, shards) != ("all parameters", (2, 2))
+        ),
+    ],
 )
-def test_models_on_several_devices_are_those_on_one_and_each_holds_its_part(shards, alone):
+def test_models_on_several_devices_are_those_on_one_and_each_holds_its_part(which, shards):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.test_sharding", *map(str, shards)], cwd=ROOT,
+        [sys.executable, "-m", "tests.test_sharding", which, *map(str, shards)], cwd=ROOT,
         env={**os.environ, "JAX_NUM_CPU_DEVICES": "4"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    for found, one in zip(json.loads(done.stdout.splitlines()[-1]), alone, strict=True):
-        np.testing.assert_allclose(found["losses"], one["losses"], atol=1e-5)
-        assert found["drawn"] == one["drawn"]
-        fsdp, tensor = shards
-        whole = {"layers.0.gate.kernel": fsdp * tensor, "embed": fsdp, "head": fsdp * tensor}
-        for name, n in whole.items():
-            assert found["parts"][name] == 1 / n, name
-        assert max(one["parts"].values()) == 1
+    found, one = json.loads(done.stdout.splitlines()[-1]), measured(*TRAINED[which])
+    np.testing.assert_allclose(found["losses"], one["losses"], atol=1e-5)
+    assert found["drawn"] == one["drawn"]
+    fsdp, tensor = shards
+    whole = {"layers.0.gate.kernel": fsdp * tensor, "embed": fsdp, "head": fsdp * tensor}
+    for name, n in whole.items():
+        assert found["parts"][name] == 1 / n, name
+    assert max(one["parts"].values()) == 1
 
 
 def test_shards_that_do_not_divide_the_devices_are_refused():
