@@ -6,6 +6,7 @@ network, and the grid that varies two numbers. `python -m tests.test_extensions 
 """
 
 import dataclasses
+import functools
 import os
 import re
 import signal
@@ -229,12 +230,16 @@ def noted(folder: Path) -> str | None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return {name: run(name, tmp_path_factory.mktemp(name)) for name in EXPERIMENTS}
+    """The folder of an experiment's run, made when first asked for."""
+    return functools.cache(lambda name: run(name, tmp_path_factory.mktemp(name)))
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+SLOW = pytest.param("letter_defences", marks=pytest.mark.slow)  # trains three chains, a minute
+
+
+@pytest.mark.parametrize("name", ["rate_grid", SLOW])
 def test_a_new_experiment_ends_as_rows_claims_and_a_figure(name, whole):
-    experiment, folder = EXPERIMENTS[name], whole[name]
+    experiment, folder = EXPERIMENTS[name], whole(name)
     table = results.read_table(folder / "table.csv")
     cells = experiment.cells(experiment.presets["default"])
     columns = [tuple(cell.columns.values()) for cell in cells]
@@ -247,17 +252,15 @@ def test_a_new_experiment_ends_as_rows_claims_and_a_figure(name, whole):
     assert (folder / "figure.png").stat().st_size > 5_000
 
 
-SLOW = pytest.param("letter_defences", marks=pytest.mark.slow)  # a minute
-
-
-@pytest.mark.parametrize("name", ["rate_grid", SLOW])
+@pytest.mark.slow  # minutes
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_new_experiment_that_is_killed_twice_ends_with_the_same_bytes(name, whole, tmp_path):
     again = run(name, tmp_path, kills=2)
-    assert (again / "table.csv").read_bytes() == (whole[name] / "table.csv").read_bytes()
+    assert (again / "table.csv").read_bytes() == (whole(name) / "table.csv").read_bytes()
 
 
-def test_the_defences_and_the_axes_do_something(whole):
-    table = results.read_table(whole["rate_grid"] / "table.csv")
+def test_the_axes_do_something(whole):
+    table = results.read_table(whole("rate_grid") / "table.csv")
     for axis in ("rate", "temperature"):
         of = lambda arm, value, axis=axis: table["accuracy"][
             (table["arm"] == arm) & (table[axis] == value)
@@ -265,7 +268,11 @@ def test_the_defences_and_the_axes_do_something(whole):
         low, high = dict.fromkeys(table[axis].tolist())
         assert (of("teacher", low) == of("teacher", high)).all()
         assert (of("student_deep", low) != of("student_deep", high)).any()
-    folder = whole["letter_defences"] / "data"
+
+
+@pytest.mark.slow
+def test_the_defences_do_something(whole):
+    folder = whole("letter_defences") / "data"
     steps = {"step": "_without_h"}  # files are named by the steps that made them
     name = lambda defence: f"member_0_{defence}_harmful{steps.get(defence, '')}.jsonl"
     rows = {d: (folder / name(d)).read_text() for d in DEFENCES}

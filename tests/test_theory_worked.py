@@ -119,7 +119,7 @@ def case(widths, activation, loss, where, seed):
     return setting, theta, model.head
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(**CASES)
 def test_A_is_not_negative_and_is_the_derivative_of_the_product(**words):
     setting, theta, _ = case(**words)
