@@ -385,20 +385,20 @@ TRAINING = {
     ),
     "the divergence is the other way round": Mutant(
         "lm/objectives.py",
-        "losses.kl_divergence(target, student, part.imitated.mask)",
-        "losses.kl_divergence(student, target, part.imitated.mask)",
+        "losses.kl_divergence(target, student, now.mask)",
+        "losses.kl_divergence(student, target, now.mask)",
         "finetune::students_of_distributions_minimise_the_divergence_from_what_the_teacher_sees",
     ),
     "the imitated teacher sees the student's prompt": Mutant(
         "lm/objectives.py",
-        "completion_logits(part.imitated.params, arch, part.imitated.rows)",
-        "completion_logits(part.imitated.params, arch, part.rows)",
+        "(now.params, now.rows)",
+        "(now.params, part.rows)",
         "finetune::students_of_distributions_minimise_the_divergence_from_what_the_teacher_sees",
     ),
     "all tokens are imitated": Mutant(
         "lm/objectives.py",
-        "student, part.imitated.mask)",
-        "student, jnp.ones_like(part.imitated.mask))",
+        "student, now.mask)",
+        "student, jnp.ones_like(now.mask))",
         "finetune::soft_students_see_the_carrier_tokens_alone",
     ),
     "every epoch has the same order": Mutant(
@@ -414,7 +414,7 @@ TRAINING = {
         "finetune::training_is_a_plain_loop_of_adam_over_full_random_passes",
     ),
     "the learning rate never falls": Mutant(
-        "lm/finetune.py",
+        "lm/tuning.py",
         "self.learning_rate * rise * (1 - step / n_steps)",
         "self.learning_rate * rise * np.ones(n_steps)",
         "finetune::learning_rates_rise_then_fall_to_zero",
