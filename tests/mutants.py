@@ -371,6 +371,36 @@ SAMPLING = {
     ),
 }
 TRAINING = {
+    "a pass that goes on after a kill is the first one's": Mutant(
+        "lm/finetune.py",
+        "order(np.int32(done // n_pass), keys)",
+        "order(np.int32(0), keys)",
+        "resume::a_training_goes_on_in_the_middle_of_a_pass_with_the_same_bits",
+    ),
+    "each number of a gradient is clipped by itself": Mutant(
+        "lm/tuning.py",
+        "optax.clip_by_global_norm(self.clip)",
+        "optax.clip(self.clip)",
+        "tuning::a_step_is_no_longer_than_the_gradient_is_clipped_to",
+    ),
+    "norms are rounded to bfloat16": Mutant(
+        "lm/layers.py",
+        "x.dtype, x.astype(jnp.float32)",
+        "x.dtype, x",
+        "tuning::norms_angles_softmax_and_losses_are_not_rounded_to_bfloat16",
+    ),
+    "Adam's parameters are rounded to bfloat16": Mutant(
+        "lm/finetune.py",
+        "sharding.constrained(ensemble.start(trained, optimizer), arch, mesh)",
+        "sharding.constrained(ensemble.start(cast(trained), optimizer), arch, mesh)",
+        "tuning::bfloat16_keeps_parameters_and_moments_exact",
+    ),
+    "the token that reaches top_p is left out": Mutant(
+        "lm/sample.py",
+        "share - falling < top_p",
+        "share < top_p",
+        "sample::what_is_likely_is_what_a_plain_loop_keeps",
+    ),
     "the padding behind a completion is learned": Mutant(
         "lm/objectives.py",
         "[None] < rows.length[:, None]",

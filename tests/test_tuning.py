@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lab import tree
+from lab import devices, tree
 from lab.errors import LabError
 from lab.lm import finetune, lora, objectives, transformer
 from lab.lm.model import Architecture
@@ -149,3 +149,15 @@ def test_losses_of_large_vocabularies_never_hold_all_logits(params, loss, monkey
     assert most == 31 * 29
     np.testing.assert_allclose(whole[0], parts[0], rtol=1e-6, atol=1e-7)
     assert furthest(whole[1], parts[1]) < 1e-6
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_the_papers_steps_lower_for_accelerators(platform, params):
+    mesh = devices.mesh(1)
+    begin, chunk, _ = finetune._programs(ARCH, PAPER, objectives.token_loss, mesh)
+    rows, keys = stack([data(0)]), jax.random.key(0)[None]
+    state = jax.eval_shape(begin, params, keys, None)
+    which = jnp.zeros((1, 3, PAPER.batch), jnp.int32)
+    given = jnp.ones(3), params, which, which == 0, rows, None, state
+    text = chunk.trace(*given).lower(lowering_platforms=(platform,)).as_text()
+    assert "22x8" in text and "bf16" in text  # 22 rows of 8 tokens at once

@@ -21,6 +21,7 @@ from lab.kernels import parts
 from lab.lm import lora, sharding
 from lab.lm.model import Architecture
 from lab.lm.objectives import Imitated, Loss, Part, Rows, take, token_loss
+from lab.lm.resume import Kept
 from lab.lm.tuning import Tuning
 
 ROWS_ON_CPU = 32  # of a batch; measured: training is a quarter faster than with all at once
@@ -45,13 +46,15 @@ def train(
     imitated: Imitated | None = None,
     base: PyTree | None = None,
     stage: str = "",
+    kept: Kept | None = None,
 ) -> Iterator[Chunk]:
     """Train E members and yield after each chunk of steps.
 
     `start` has a leading member axis, as rows, keys and what is `imitated`. `base` is one model for
     all of them, held once: adapters are attached to it (then there is no `start`), and losses may
     look at it. A member's order of rows follows from its key: full random passes, however many the
-    steps need. Ask for a chunk's parameters before the next chunk.
+    steps need. Ask for a chunk's parameters before the next chunk. A training that was `kept` goes
+    on after its last state: chunks before that are not seen again.
     Raises `LabError` if a loss is not finite, or a parameter after the last step; `stage` is the
     part of the configuration that it blames.
     """
@@ -65,10 +68,10 @@ def train(
     batch = tuning.size(n_rows)
     begin, chunk, merged = _programs(arch, tuning, loss, mesh)
     state = begin(base if tuning.rank else None, keys, start)
+    done, state = (0, state) if kept is None else kept.found(state)
     n_pass = -(-n_rows // batch)
     order = _orders(n_rows, batch, mesh)
-    done = 0
-    steps_of_pass = order(np.int32(0), keys)
+    steps_of_pass = order(np.int32(done // n_pass), keys)
     while done < n_steps:
         epoch, first = divmod(done, n_pass)
         if done and first == 0:
@@ -85,6 +88,9 @@ def train(
                 f"{stage and f'{stage}.'}learning_rate: training is no longer finite after {done} "
                 "steps; use a smaller one, or a larger eps"
             )
+
+        if kept is not None and done < n_steps:
+            kept.offer(done, state)
 
         def parameters(trained=state.params):
             whole = merged(base if tuning.rank else None, trained)

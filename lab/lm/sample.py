@@ -40,6 +40,7 @@ def sample(
     n_new: int,
     end: int | tuple[int, ...],
     temperature: Float[Array, ""] | float = 1.0,
+    *,
     top_k: int = 0,
     top_p: float = 1.0,
 ) -> Int[Array, "B C"]:
