@@ -82,7 +82,7 @@ def of_tokens(
     """
     n_tokens = models[0][1].completions.size
     n_parts = -(-n_tokens * arch.n_tokens // LOGITS_AT_ONCE)
-    if n_parts == 1:
+    if n_parts <= 1:
         z = (completion_logits(p, arch, rows) for p, rows in models)
         first, flat = next(z), [x.reshape(-1) for x in more]
         return fn(*(x.reshape(-1, arch.n_tokens) for x in chain([first], z)), *flat)
@@ -108,9 +108,8 @@ def token_loss(params: PyTree, arch: Architecture, part: Part) -> Float[Array, "
 
     Of a part of a step, the share in the step's mean.
     """
-    rows = part.rows
-    model = params, rows
-    return mean(of_tokens(losses.cross_entropy, arch, [model], rows.completions), part)
+    labels = part.rows.completions
+    return mean(of_tokens(losses.cross_entropy, arch, [(params, part.rows)], labels), part)
 
 
 def distribution_loss(params: PyTree, arch: Architecture, part: Part) -> Float[Array, ""]:

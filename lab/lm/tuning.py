@@ -32,7 +32,8 @@ class Tuning(Optim):
     """Of activations and products; parameters, moments, gradients, norms, softmax and losses are
     float32 all the same."""
     remat: bool = False
-    """Compute layers twice, and keep only what is between them: less memory, a third more work."""
+    """Compute layers twice, and keep only what is between them: less memory on accelerators for a
+    third more work. A CPU's compiler undoes it; there, take fewer `rows_at_once`."""
     rows_at_once: Annotated[int, Count(0)] = 0
     """Rows of a step that a device takes at a time, gradients summed; 0: 32 on a CPU, else all."""
 
