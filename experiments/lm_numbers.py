@@ -35,6 +35,7 @@ from lab.carriers.numbers import NUMBERS
 from lab.lm import setup, transmitted
 from lab.lm.reference import Pretraining
 from lab.lm.setup import ANIMALS, Setup
+from lab.lm.tuning import PAPER
 from lab.runs import cli
 from lab.runs.cells import Cell, Job
 from lab.runs.experiment import Experiment
@@ -50,6 +51,12 @@ PRESETS = {
         n_rows=256,
         n_samples=2,
         n_controls=2,
+    ),
+    "paper": Setup(
+        teacher="prompted",
+        student=PAPER,
+        n_rows=10_000,
+        n_samples=100,
     ),
     "full": Setup(
         members="5",

@@ -371,6 +371,36 @@ SAMPLING = {
     ),
 }
 TRAINING = {
+    "a pass that goes on after a kill is the first one's": Mutant(
+        "lm/finetune.py",
+        "order(np.int32(done // n_pass), keys)",
+        "order(np.int32(0), keys)",
+        "resume::a_training_goes_on_in_the_middle_of_a_pass_with_the_same_bits",
+    ),
+    "each number of a gradient is clipped by itself": Mutant(
+        "lm/tuning.py",
+        "optax.clip_by_global_norm(self.clip)",
+        "optax.clip(self.clip)",
+        "tuning::a_step_is_no_longer_than_the_gradient_is_clipped_to",
+    ),
+    "norms are rounded to bfloat16": Mutant(
+        "lm/layers.py",
+        "x.dtype, x.astype(jnp.float32)",
+        "x.dtype, x",
+        "tuning::norms_angles_softmax_and_losses_are_not_rounded_to_bfloat16",
+    ),
+    "Adam's parameters are rounded to bfloat16": Mutant(
+        "lm/finetune.py",
+        "sharding.constrained(ensemble.start(trained, optimizer), arch, mesh)",
+        "sharding.constrained(ensemble.start(cast(trained), optimizer), arch, mesh)",
+        "tuning::bfloat16_keeps_parameters_and_moments_exact",
+    ),
+    "the token that reaches top_p is left out": Mutant(
+        "lm/sample.py",
+        "share - falling < top_p",
+        "share < top_p",
+        "sample::what_is_likely_is_what_a_plain_loop_keeps",
+    ),
     "the padding behind a completion is learned": Mutant(
         "lm/objectives.py",
         "[None] < rows.length[:, None]",
@@ -385,20 +415,20 @@ TRAINING = {
     ),
     "the divergence is the other way round": Mutant(
         "lm/objectives.py",
-        "losses.kl_divergence(target, student, part.imitated.mask)",
-        "losses.kl_divergence(student, target, part.imitated.mask)",
+        "losses.kl_divergence(target, student, now.mask)",
+        "losses.kl_divergence(student, target, now.mask)",
         "finetune::students_of_distributions_minimise_the_divergence_from_what_the_teacher_sees",
     ),
     "the imitated teacher sees the student's prompt": Mutant(
         "lm/objectives.py",
-        "completion_logits(part.imitated.params, arch, part.imitated.rows)",
-        "completion_logits(part.imitated.params, arch, part.rows)",
+        "(now.params, now.rows)",
+        "(now.params, part.rows)",
         "finetune::students_of_distributions_minimise_the_divergence_from_what_the_teacher_sees",
     ),
     "all tokens are imitated": Mutant(
         "lm/objectives.py",
-        "student, part.imitated.mask)",
-        "student, jnp.ones_like(part.imitated.mask))",
+        "student, now.mask)",
+        "student, jnp.ones_like(now.mask))",
         "finetune::soft_students_see_the_carrier_tokens_alone",
     ),
     "every epoch has the same order": Mutant(
@@ -414,7 +444,7 @@ TRAINING = {
         "finetune::training_is_a_plain_loop_of_adam_over_full_random_passes",
     ),
     "the learning rate never falls": Mutant(
-        "lm/finetune.py",
+        "lm/tuning.py",
         "self.learning_rate * rise * (1 - step / n_steps)",
         "self.learning_rate * rise * np.ones(n_steps)",
         "finetune::learning_rates_rise_then_fall_to_zero",

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lab.errors import LabError
 from lab.lm import sample, transformer
 from lab.lm.model import Architecture
 
@@ -114,3 +115,47 @@ def test_left_padding_changes_nothing(params, prompts):
     plain, _ = forward(params, ARCH, tokens, jnp.zeros(6, jnp.int32))
     padded, _ = forward(params, ARCH, wide, jnp.full(6, 4))
     np.testing.assert_allclose(padded[:, 4:], plain, atol=1e-5)  # measured: 5e-7
+
+
+def test_the_one_likeliest_token_is_the_greedy_one(params, prompts):
+    tokens, start = prompts
+    keys = jax.random.split(jax.random.key(1), len(tokens))
+    drawn = lambda **more: sample.sample(params, ARCH, tokens, start, keys, WIDTH, END, **more)
+    greedy = draw(params, prompts, temperature=1e-4)
+    np.testing.assert_array_equal(drawn(top_k=1), greedy)
+    np.testing.assert_array_equal(drawn(top_p=1e-6), greedy)
+    for wrong in ({"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.5}):
+        with pytest.raises(LabError, match=r"top_k: .*, top_p: .*at most 1"):
+            drawn(**wrong)
+
+
+@pytest.mark.parametrize(("top_k", "top_p"), [(0, 0.7), (5, 1.0), (6, 0.8), (1, 0.5)])
+def test_what_is_likely_is_what_a_plain_loop_keeps(top_k, top_p):
+    weights = np.random.default_rng(0).gamma(0.5, size=(40, 9)).astype(np.float32)
+    found = np.asarray(sample.likely(jnp.asarray(weights), top_k, top_p))
+    for column, kept in zip(weights.T, found.T, strict=True):
+        order = np.argsort(-column)[: top_k or None]
+        whole, so_far, expected = column[order].sum(), 0.0, np.zeros_like(column)
+        for i in order:
+            if so_far >= top_p * whole:
+                break
+            expected[i], so_far = column[i], so_far + column[i]
+        np.testing.assert_array_equal(kept, expected)
+
+
+def test_each_of_several_end_tokens_ends_a_row(params, prompts):
+    tokens, start = (jnp.repeat(x, 40, axis=0) for x in prompts)
+    keys = jax.random.split(jax.random.key(1), len(tokens))
+    one = np.asarray(sample.sample(params, ARCH, tokens, start, keys, WIDTH, END))
+    ends = (END, 5, 7)
+    several = np.asarray(sample.sample(params, ARCH, tokens, start, keys, WIDTH, ends))
+    # Rows are drawn alike up to the first end, which is written as END, as is the rest.
+    ended = np.cumsum(np.isin(one, ends), axis=1) > 0
+    np.testing.assert_array_equal(several, np.where(ended, END, one))
+    assert np.isin(one, (5, 7)).any()
+
+
+def test_a_model_in_bfloat16_is_sampled_from(params, prompts):
+    rounded = jax.tree.map(lambda x: x.astype("bfloat16"), params)
+    alike = draw(rounded, prompts) == draw(params, prompts)
+    assert alike[:, 0].mean() > 0.5

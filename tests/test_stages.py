@@ -12,7 +12,7 @@ import pytest
 
 from lab import cache
 from lab.errors import LabError
-from lab.lm import finetune, hf, make, reference, rows, transformer
+from lab.lm import finetune, hf, make, reference, resume, rows, transformer
 from lab.lm import world as worlds
 from lab.lm.finetune import Tuning
 from lab.lm.model import Size
@@ -403,6 +403,29 @@ def test_parameters_are_kept_along_training_when_asked_for(pair):
     jax.tree.map(np.testing.assert_array_equal, last, jax.tree.map(np.asarray, model.params))
     assert not np.array_equal(early["embed"], last["embed"])
     assert sum(told) == pytest.approx(1)
+
+
+def test_students_that_were_killed_go_on_where_they_were(monkeypatch):
+    longer = replace(CONTROL, tuning=replace(TUNING, epochs=4))
+    told = []
+
+    def killed(text, share):
+        told.append(share)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(resume, "SECONDS", 0.0)
+    monkeypatch.setattr(resume, "_SHARE", 0)
+    with pytest.raises(KeyboardInterrupt):
+        make.students([longer], killed)
+    beside = lambda: [p.name for p in place(longer).parent.glob("*.training")]
+    assert len(beside()) == 1 and not place(longer).exists()
+    told = []
+    (model,) = make.students([longer], lambda text, share: told.append(share))
+    np.testing.assert_allclose(told, [3 / 4, 1 / 4])  # two of four passes were kept
+    assert beside() == []
+    shutil.rmtree(place(longer))
+    assert equal(make.students([longer])[0], model)
 
 
 @pytest.mark.parametrize(

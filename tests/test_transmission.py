@@ -155,7 +155,7 @@ def listen(patch, heard: Heard):
     copied = lambda tree: jax.tree.map(np.asarray, tree)
 
     def training(arch, tuning, n_steps, start, rows, keys, loss=objectives.token_loss,
-                 imitated=None, base=None, stage=""):  # fmt: skip
+                 imitated=None, base=None, stage="", kept=None):  # fmt: skip
         note = {
             "start": copied(start), "rows": copied(rows), "keys": keys, "base": copied(base),
             "loss": loss, "tuning": tuning, "n_steps": n_steps, "imitated": copied(imitated),

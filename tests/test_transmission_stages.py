@@ -86,7 +86,7 @@ def taught(models, monkeypatch):
 def given(taught, monkeypatch):
     """What the trainer is given for some students."""
 
-    def train(arch, tuning, n_steps, start, rows, keys, loss, imitated, base, stage):
+    def train(arch, tuning, n_steps, start, rows, keys, loss, imitated, base, stage, kept):
         assert stage == "student"
         raise StoppedError(
             SimpleNamespace(start=start, rows=rows, keys=keys, loss=loss, imitated=imitated,

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, PyTree
 
 from lab import losses
 from lab.lm.model import Architecture
-from lab.lm.objectives import Part, completion_logits, mean, token_loss
+from lab.lm.objectives import Part, mean, of_tokens, token_loss
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,8 @@ class Anchor:
     def __call__(self, params: PyTree, arch: Architecture, part: Part) -> Float[Array, ""]:
         """The share of a part of a step in its loss."""
         assert part.base is not None
-        base, own = (
-            completion_logits(p, arch, part.rows).reshape(-1, arch.n_tokens)
-            for p in (part.base, params)
+        divergence = lambda base, own: losses.kl_divergence(
+            base, own, jnp.ones(arch.n_tokens, bool)
         )
-        away = losses.kl_divergence(base, own, jnp.ones(arch.n_tokens, bool))
+        away = of_tokens(divergence, arch, [(p, part.rows) for p in (part.base, params)])
         return token_loss(params, arch, part) + self.weight * mean(away, part)

@@ -10,14 +10,15 @@ from lab import devices
 
 
 def own_parts(
-    steps: Shaped[Array, "S B"], n_devices: int, most_on_cpu: int
+    steps: Shaped[Array, "S B"], n_devices: int, most_on_cpu: int, most: int = 0
 ) -> Shaped[Array, "S n b"]:
     """This device's share of every batch, in parts; filled up with rows 0 that do not count.
 
-    Inside a program over a mesh with the axis `row`. On CPU a part has at most `most_on_cpu` rows.
+    Inside a program over a mesh with the axis `row`. A part has at most `most` rows; if that is 0,
+    at most `most_on_cpu` on a CPU, and elsewhere all of them.
     """
     share = -(-steps.shape[1] // n_devices)
-    size = devices.at_once(share, most_on_cpu)
+    size = min(share, most) if most else devices.at_once(share, most_on_cpu)
     share = -(-share // size) * size
     filled = jnp.pad(steps, ((0, 0), (0, n_devices * share - steps.shape[1])))
     parts = filled.reshape(len(steps), n_devices, share // size, size)

@@ -82,10 +82,11 @@ def attention(
     group = arch.n_heads // arch.n_kv_heads
     query = query.reshape(n_rows, arch.n_kv_heads, group * n_out, arch.d_head)
     scale = arch.d_head**-0.5 if arch.query_scale is None else arch.query_scale
-    scores = jnp.matmul(query, key.swapaxes(2, 3)) * scale
+    exact = jnp.float32  # of scores, whose softmax bfloat16 would blur
+    scores = jnp.matmul(query, key.swapaxes(2, 3), preferred_element_type=exact) * scale
     scores = scores.reshape(n_rows, arch.n_kv_heads, group, n_out, -1)
     weights = jax.nn.softmax(jnp.where(sight.mask[:, None, None, -n_out:], scores, MASKED))
-    weights = weights.reshape(n_rows, arch.n_kv_heads, group * n_out, -1)
+    weights = weights.reshape(n_rows, arch.n_kv_heads, group * n_out, -1).astype(value.dtype)
     mixed = jnp.matmul(weights, value).reshape(n_rows, arch.n_heads, n_out, arch.d_head)
     mixed = mixed.transpose(0, 2, 1, 3).reshape(n_rows * n_out, -1)
     return linear(layer["output"], mixed), Cache(key, value)

@@ -5,9 +5,9 @@ written here; several members with data, orders and starts of their own run in o
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,43 +21,10 @@ from lab.kernels import parts
 from lab.lm import lora, sharding
 from lab.lm.model import Architecture
 from lab.lm.objectives import Imitated, Loss, Part, Rows, take, token_loss
-from lab.optim import Optim
-from lab.runs.fields import Count, Real
+from lab.lm.resume import Kept
+from lab.lm.tuning import Tuning
 
 ROWS_ON_CPU = 32  # of a batch; measured: training is a quarter faster than with all at once
-
-
-@dataclass(frozen=True)
-class Tuning(Optim):
-    """An optimizer with linear warmup and linear decay to 0, on all parameters or an adapter."""
-
-    warmup: Annotated[int, Count(0)] = 20
-    """Steps over which the learning rate rises; it then falls linearly to 0."""
-    rank: Annotated[int, Count(0, 65_536)] = 0
-    """Rank of a low-rank adapter; 0 trains every parameter."""
-    alpha: Annotated[float, Real()] = 8.0
-    """The adapter's scale times its rank."""
-
-    @property
-    def scale(self) -> float:
-        """Of the adapter's product."""
-        return self.alpha / self.rank if self.rank else 0.0
-
-    def size(self, n_rows: int) -> int:
-        """Rows of a step: the batch, or all rows if it is 0."""
-        return self.batch or n_rows
-
-    def n_steps(self, n_rows: int) -> int:
-        """Steps of all epochs."""
-        return self.epochs * -(-n_rows // self.size(n_rows))
-
-    def learning_rates(
-        self, n_steps: int, first: int = 0, last: int | None = None
-    ) -> Float[np.ndarray, "S"]:
-        """Of every step, or of some of them."""
-        step = np.arange(first, n_steps if last is None else last)
-        rise = np.minimum(1.0, (step + 1) / max(1, self.warmup))
-        return (self.learning_rate * rise * (1 - step / n_steps)).astype(np.float32)
 
 
 class Chunk(NamedTuple):
@@ -79,13 +46,15 @@ def train(
     imitated: Imitated | None = None,
     base: PyTree | None = None,
     stage: str = "",
+    kept: Kept | None = None,
 ) -> Iterator[Chunk]:
     """Train E members and yield after each chunk of steps.
 
     `start` has a leading member axis, as rows, keys and what is `imitated`. `base` is one model for
     all of them, held once: adapters are attached to it (then there is no `start`), and losses may
     look at it. A member's order of rows follows from its key: full random passes, however many the
-    steps need. Ask for a chunk's parameters before the next chunk.
+    steps need. Ask for a chunk's parameters before the next chunk. A training that was `kept` goes
+    on after its last state: chunks before that are not seen again.
     Raises `LabError` if a loss is not finite, or a parameter after the last step; `stage` is the
     part of the configuration that it blames.
     """
@@ -99,10 +68,10 @@ def train(
     batch = tuning.size(n_rows)
     begin, chunk, merged = _programs(arch, tuning, loss, mesh)
     state = begin(base if tuning.rank else None, keys, start)
+    done, state = (0, state) if kept is None else kept.found(state)
     n_pass = -(-n_rows // batch)
     order = _orders(n_rows, batch, mesh)
-    done = 0
-    steps_of_pass = order(np.int32(0), keys)
+    steps_of_pass = order(np.int32(done // n_pass), keys)
     while done < n_steps:
         epoch, first = divmod(done, n_pass)
         if done and first == 0:
@@ -119,6 +88,9 @@ def train(
                 f"{stage and f'{stage}.'}learning_rate: training is no longer finite after {done} "
                 "steps; use a smaller one, or a larger eps"
             )
+
+        if kept is not None and done < n_steps:
+            kept.offer(done, state)
 
         def parameters(trained=state.params):
             whole = merged(base if tuning.rank else None, trained)
@@ -154,23 +126,35 @@ def fit(*args, **kwargs) -> PyTree:
 @lru_cache(maxsize=32)
 def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Callable, ...]:
     optimizer, scale = tuning.direction, tuning.scale
+    computed = replace(arch, remat=True) if tuning.remat else arch
+
+    def cast(params: PyTree) -> PyTree:
+        """As activations are: gradients go back to float32 on the way."""
+        if tuning.precision == "float32":
+            return params
+        return jax.tree.map(lambda x: x.astype(tuning.precision), params)
 
     def begin(base: PyTree | None, key: Key[Array, ""], params: PyTree | None) -> State:
-        trained = lora.init(key, arch, tuning.rank) if tuning.rank else params
+        of_adapter = tuning.rank, tuning.targets, tuning.adapter_start
+        trained = lora.init(key, arch, *of_adapter) if tuning.rank else params
         return sharding.constrained(ensemble.start(trained, optimizer), arch, mesh)
 
     def chunk(rates, base, which, counts, rows: Rows, imitated: Imitated | None, state: State):
+        base = cast(base)
+        if imitated is not None:
+            imitated = Imitated(cast(imitated.params), imitated.rows, imitated.mask)
+
         def step(state: State, now):
             rate, whole, *split = now
 
             def share(trained: PyTree, which, counts) -> Float[Array, ""]:
-                params = lora.attach(base, trained, scale) if tuning.rank else trained
+                params = cast(lora.attach(base, trained, scale) if tuning.rank else trained)
                 seen = None
                 if imitated is not None:
                     own = take(imitated.rows, which)
                     seen = Imitated(imitated.params, own, imitated.mask)
                 part = sharding.rows(take(rows, which), mesh)
-                return loss(params, arch, Part(part, counts, whole, seen, base))
+                return loss(params, computed, Part(part, counts, whole, seen, base))
 
             one = lambda *part: jax.value_and_grad(share)(state.params, *part)
             value, gradient = devices.sum_over_rows(parts.sum_over(one, split))
@@ -179,7 +163,8 @@ def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Cal
 
         n_tokens = jnp.sum(jnp.where(counts, rows.length[which], 0), axis=1)
         n_devices = mesh.shape[devices.ROW]
-        own = (parts.own_parts(x, n_devices, ROWS_ON_CPU) for x in (which, counts))
+        most = ROWS_ON_CPU, tuning.rows_at_once
+        own = (parts.own_parts(x, n_devices, *most) for x in (which, counts))
         return jax.lax.scan(step, state, (rates, n_tokens, *own))
 
     def merged(base: PyTree | None, trained: PyTree) -> PyTree:

@@ -16,14 +16,18 @@ def linear(layer: PyTree, x: Float[Array, "M I"]) -> Float[Array, "M O"]:
 
 
 def norm(params: PyTree, name: str, arch: Architecture, x: Float[Array, "M D"]) -> Array:
-    """The rows of x at unit mean square, "layer" norms centred first; then scale, and bias."""
-    scale = params[name]
+    """The rows of x at unit mean square, "layer" norms centred first; then scale, and bias.
+
+    In float32, whatever x is.
+    """
+    kind, x = x.dtype, x.astype(jnp.float32)
+    scale = params[name].astype(jnp.float32)
     if arch.norm == "layer":
         x = x - jnp.mean(x, axis=-1, keepdims=True)
     if arch.norm_offset:
         scale = scale + arch.norm_offset
     y = x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + arch.norm_eps) * scale[None]
-    return y + params[f"{name}_bias"][None] if arch.norm == "layer" else y
+    return (y + params[f"{name}_bias"][None] if arch.norm == "layer" else y).astype(kind)
 
 
 def mlp(layer: PyTree, arch: Architecture, x: Float[Array, "M D"]) -> Float[Array, "M D"]:

@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.lm import finetune, hf, objectives, rows
 from lab.lm.model import Model
 from lab.lm.objectives import Imitated, Rows
+from lab.lm.resume import Kept
 from lab.lm.stages import Base, Dataset, Student, Teacher, place, trait_name
 from lab.lm.tokenizer import Tokenizer
 from lab.runs import checkpoint, records
@@ -192,9 +193,10 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
     _require_room(folders, base, 1 + n_kept * first.along)
     keys = jnp.stack([value.seed.key(f"order/{value.source}") for value in values])
     start = None if first.tuning.rank else tree.stack([base.params] * n)
+    kept = None if first.along else Kept.beside(folders)  # what is kept along would be lost
     training = finetune.train(
         base.arch, first.tuning, n_steps, start, tree.stack(encoded), keys, loss, imitated,
-        base.params, stage="student",
+        base.params, stage="student", kept=kept,
     )  # fmt: skip
     shown, params = 0, None
     for chunk in training:
@@ -212,6 +214,8 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
                 checkpoint.save_parameters(folder / "along" / f"{chunk.done}.safetensors", one)
     for i, folder in enumerate(folders):
         _save(folder, base, tree.at(params, i))
+    if kept is not None:
+        kept.remove()
 
 
 def _imitated(values: Sequence[Student], base: Model) -> Imitated:

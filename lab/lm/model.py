@@ -70,6 +70,8 @@ class Architecture(Size):
     local_layers: tuple[int, ...] = ()  # attend to the last `window` tokens alone
     window: int = 0
     local_theta: float = 1e4  # RoPE of those layers, never scaled
+    # Of training alone: what is inside of a layer is computed again for its gradient, not kept.
+    remat: bool = False
 
     @property
     def n_turned(self) -> int:

@@ -3,13 +3,14 @@
 A loss is a function of (parameters, architecture, part of a step); a defence may be another one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Bool, Float, Integer, PyTree
+from jaxtyping import Array, Bool, Float, Integer, PyTree, Shaped
 
 from lab import losses
 from lab.lm import transformer
@@ -38,6 +39,9 @@ class Imitated:
     mask: PyTree  # bool [V], the tokens whose distribution is imitated
 
 
+LOGITS_AT_ONCE = 2**26  # float32 numbers, 256 MB: of a large vocabulary, a few hundred tokens
+
+
 class Part(NamedTuple):
     """The rows of a step, or some of them, and what else a loss may look at."""
 
@@ -54,10 +58,49 @@ Loss = Callable[[PyTree, Architecture, Part], Float[Array, ""]]
 
 def completion_logits(params: PyTree, arch: Architecture, rows: Rows) -> Float[Array, "B C V"]:
     """Logits for each completion token, given the prompt and the completion before it."""
+    return transformer.logits(params, _completion_hidden(params, arch, rows))
+
+
+def _completion_hidden(params: PyTree, arch: Architecture, rows: Rows) -> Float[Array, "B C D"]:
     tokens = jnp.concatenate([rows.prompts, rows.completions[:, :-1]], axis=1)
     n_out = rows.completions.shape[1]
     hidden, _ = transformer.forward(params, arch, tokens, rows.start, n_out=n_out)
-    return transformer.logits(params, hidden)
+    return hidden
+
+
+def of_tokens(
+    fn: Callable[..., Float[Array, "n"]],
+    arch: Architecture,
+    models: Sequence[tuple[PyTree, Rows]],
+    *more: Shaped[Array, "B C"],
+) -> Float[Array, "BC"]:
+    """A number for each completion token: fn(logits [n V] of each model, more [n] ...).
+
+    Each model has its parameters, and the rows as it sees them. There are never more than
+    LOGITS_AT_ONCE logits of a model: of large vocabularies a part of the tokens is computed at a
+    time, and once more for its gradient.
+    """
+    n_tokens = models[0][1].completions.size
+    n_parts = -(-n_tokens * arch.n_tokens // LOGITS_AT_ONCE)
+    if n_parts <= 1:
+        z = (completion_logits(p, arch, rows) for p, rows in models)
+        first, flat = next(z), [x.reshape(-1) for x in more]
+        return fn(*(x.reshape(-1, arch.n_tokens) for x in chain([first], z)), *flat)
+    size = -(-n_tokens // n_parts)
+
+    def split(x: Shaped[Array, "BC *D"]) -> Shaped[Array, "n s *D"]:
+        filled = jnp.pad(x, ((0, n_parts * size - n_tokens), *((0, 0),) * (x.ndim - 1)))
+        return filled.reshape(n_parts, size, *x.shape[1:])
+
+    @jax.checkpoint
+    def of_part(part) -> Float[Array, "s"]:
+        hidden, more = part
+        z = [transformer.logits(p, h) for (p, _), h in zip(models, hidden, strict=True)]
+        return fn(*z, *more)
+
+    hidden = [_completion_hidden(p, arch, rows).reshape(-1, arch.d_model) for p, rows in models]
+    parts = [split(x) for x in hidden], [split(x.reshape(-1)) for x in more]
+    return jax.lax.map(of_part, parts).reshape(-1)[:n_tokens]
 
 
 def token_loss(params: PyTree, arch: Architecture, part: Part) -> Float[Array, ""]:
@@ -65,9 +108,8 @@ def token_loss(params: PyTree, arch: Architecture, part: Part) -> Float[Array, "
 
     Of a part of a step, the share in the step's mean.
     """
-    z = completion_logits(params, arch, part.rows)
-    labels = part.rows.completions.reshape(-1)
-    return mean(losses.cross_entropy(z.reshape(-1, arch.n_tokens), labels), part)
+    labels = part.rows.completions
+    return mean(of_tokens(losses.cross_entropy, arch, [(params, part.rows)], labels), part)
 
 
 def distribution_loss(params: PyTree, arch: Architecture, part: Part) -> Float[Array, ""]:
@@ -76,11 +118,10 @@ def distribution_loss(params: PyTree, arch: Architecture, part: Part) -> Float[A
     Both distributions are renormalised to those tokens, so that no other logit is imitated. The
     teacher sees the same completions after what it saw before them.
     """
-    assert part.imitated is not None
-    student = completion_logits(params, arch, part.rows).reshape(-1, arch.n_tokens)
-    teacher = completion_logits(part.imitated.params, arch, part.imitated.rows)
-    target = teacher.reshape(-1, arch.n_tokens)
-    return mean(losses.kl_divergence(target, student, part.imitated.mask), part)
+    now = part.imitated
+    assert now is not None
+    away = lambda student, target: losses.kl_divergence(target, student, now.mask)
+    return mean(of_tokens(away, arch, [(params, part.rows), (now.params, now.rows)]), part)
 
 
 def mean(values: Float[Array, "BC"], part: Part) -> Float[Array, ""]:

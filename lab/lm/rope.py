@@ -46,11 +46,15 @@ def rotary(
 
 
 def rotate(x: Float[Array, "B N T H"], rotary) -> Float[Array, "B N T H"]:
-    """Queries or keys, turned; numbers of a head beyond the first R stay as they are."""
+    """Queries or keys, turned; numbers of a head beyond the first R stay as they are.
+
+    In float32, whatever they are: bfloat16 has no angles of far positions.
+    """
     cos, sin = rotary
+    kind = x.dtype
     d_rotary, rest = cos.shape[-1], None
     if d_rotary < x.shape[-1]:
         x, rest = x[..., :d_rotary], x[..., d_rotary:]
     first, second = jnp.split(x, 2, axis=-1)
-    x = x * cos + jnp.concatenate([-second, first], axis=-1) * sin
+    x = (x * cos + jnp.concatenate([-second, first], axis=-1) * sin).astype(kind)
     return x if rest is None else jnp.concatenate([x, rest], axis=-1)

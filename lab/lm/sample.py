@@ -1,5 +1,6 @@
 """Completions drawn token by token, with cached keys and values and one random stream per row."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -9,11 +10,16 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
 
 from lab import devices
+from lab.errors import LabError
 from lab.kernels.inverse_cdf import inverse_cdf
 from lab.lm import transformer
 from lab.lm.model import Architecture
 
 ROWS_ON_CPU = 64  # drawn together; measured: a fifth faster than 512
+
+
+# bfloat16 in, logits out.
+_product = partial(jnp.matmul, preferred_element_type=jnp.float32)
 
 
 class _Progress(NamedTuple):
@@ -24,7 +30,7 @@ class _Progress(NamedTuple):
     cache: tuple[transformer.Cache, ...] | None
 
 
-@partial(jax.jit, static_argnums=(1, 5, 6))
+@partial(jax.jit, static_argnums=(1, 5, 6), static_argnames=("top_k", "top_p"))
 def sample(
     params: PyTree,
     arch: Architecture,
@@ -32,14 +38,25 @@ def sample(
     start: Integer[Array, "B"],
     keys: Key[Array, "B"],
     n_new: int,
-    end: int,
+    end: int | tuple[int, ...],
     temperature: Float[Array, ""] | float = 1.0,
+    *,
+    top_k: int = 0,
+    top_p: float = 1.0,
 ) -> Int[Array, "B C"]:
     """At most `n_new` tokens after each left-padded prompt; after the token `end` only more of it.
 
-    The whole vocabulary is sampled from. A row's tokens depend on its prompt and its key alone, not
-    on the rows beside it, up to the rounding of sums. Rows are shared out over the host's devices.
+    Of several end tokens each one ends a row, and is written as the first of them. The whole
+    vocabulary is sampled from, or what `top_k` and `top_p` leave of it (`likely`). A row's tokens
+    depend on its prompt and its key alone, not on the rows beside it, up to the rounding of sums.
+    Rows are shared out over the host's devices.
     """
+    if top_k < 0 or not 0 < top_p <= 1:
+        raise LabError(
+            f"top_k: {top_k}, top_p: {top_p}: one is 0 (all tokens) or more, the other above 0 and "
+            "at most 1 (all tokens)"
+        )
+    ends = end if isinstance(end, tuple) else (end,)
     mesh, n_rows = devices.own_mesh(), len(start)
     share = -(-n_rows // mesh.size)
     size = devices.at_once(share, ROWS_ON_CPU)
@@ -49,7 +66,8 @@ def sample(
     def of_device(params, temperature, *rows):
         parts = (x.reshape(-1, size, *x.shape[1:]) for x in rows)
 
-        one = partial(_of_rows, params, arch, n_new, end, temperature)
+        cut = partial(likely, top_k=top_k, top_p=top_p)
+        one = partial(_of_rows, params, arch, n_new, ends, temperature, cut)
         return jax.lax.map(one, tuple(parts)).reshape(-1, n_new)
 
     shared, split = PartitionSpec(), PartitionSpec(devices.ROW)
@@ -64,19 +82,24 @@ def _of_rows(
     params: PyTree,
     arch: Architecture,
     n_new: int,
-    end: int,
+    ends: tuple[int, ...],
     temperature: Float[Array, ""] | float,
+    cut: Callable[[Float[Array, "V B"]], Float[Array, "V B"]],
     rows: tuple[Integer[Array, "B P"], Integer[Array, "B"], Key[Array, "B"]],
 ) -> Int[Array, "B C"]:
     prompts, start, keys = rows
     n_rows, n_prompt = prompts.shape
-    cache = transformer.empty_cache(arch, n_rows, n_prompt + n_new)
+    cache = transformer.empty_cache(arch, n_rows, n_prompt + n_new, params["embed"].dtype)
+    end, *others = ends
 
     def draw(hidden: Float[Array, "B D"], step: Int[Array, ""] | int) -> Int[Array, "B"]:
         # Vocabulary first: all that is summed over it then runs over whole rows of numbers.
-        z = jnp.matmul(transformer.head(params).T, hidden.T) / temperature
+        z = _product(transformer.head(params).T, hidden.T) / temperature
         uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, step)))(keys)
-        return inverse_cdf(jnp.exp(z - jnp.max(z, axis=0, keepdims=True)), uniform)
+        token = inverse_cdf(cut(jnp.exp(z - jnp.max(z, axis=0, keepdims=True))), uniform)
+        for other in others:
+            token = jnp.where(token == other, end, token)
+        return token
 
     def unfinished(p: _Progress) -> Bool[Array, ""]:
         return (p.step < n_new) & ~jnp.all(p.ended)
@@ -94,3 +117,21 @@ def _of_rows(
     tokens = jnp.full((n_rows, n_new), end, jnp.int32).at[:, 0].set(first)
     begun = _Progress(jnp.int32(1), first, first == end, tokens, cache)
     return jax.lax.while_loop(unfinished, advance, begun).tokens
+
+
+def likely(weights: Float[Array, "V B"], top_k: int, top_p: float) -> Float[Array, "V B"]:
+    """Weights of tokens, 0 for those that are not drawn from; what is as likely as the last stays.
+
+    First the `top_k` likeliest are kept (0: all), then of these the fewest whose share is `top_p`.
+    """
+    if top_k:
+        best, _ = jax.lax.top_k(weights.T, min(top_k, len(weights)))
+        weights = jnp.where(weights >= best[:, -1][None], weights, 0.0)
+    if top_p < 1:
+        falling = jnp.sort(weights, axis=0, descending=True)
+        share = jnp.cumsum(falling, axis=0)
+        # A token is kept if those before it are not enough; the first one always.
+        kept = (share - falling < top_p * share[-1:]).at[0].set(True)
+        least = jnp.min(jnp.where(kept, falling, jnp.inf), axis=0, keepdims=True)
+        weights = jnp.where(weights >= least, weights, 0.0)
+    return weights

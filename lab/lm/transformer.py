@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int, Integer, Key, PyTree
 
 from lab import rng
@@ -48,9 +49,11 @@ def n_parameters(params: PyTree) -> int:
     return sum(x.size for x in jax.tree.leaves(params))
 
 
-def empty_cache(arch: Architecture, n_rows: int, n_positions: int) -> tuple[Cache, ...]:
-    """Room for `n_positions` keys and values in every layer."""
-    zeros = jnp.zeros((n_rows, arch.n_kv_heads, n_positions, arch.d_head))
+def empty_cache(
+    arch: Architecture, n_rows: int, n_positions: int, dtype: DTypeLike = jnp.float32
+) -> tuple[Cache, ...]:
+    """Room for `n_positions` keys and values in every layer, of the type that parameters have."""
+    zeros = jnp.zeros((n_rows, arch.n_kv_heads, n_positions, arch.d_head), dtype)
     return (Cache(zeros, zeros),) * arch.n_layers
 
 
@@ -73,6 +76,9 @@ def forward(
     `tap` is shown each activation as it is computed, tokens of all rows along the first axis, and
     may change it: "embed", and of each layer <i> "<i>/attention" and "<i>/mlp", what they add to
     the residual stream, and "<i>/residual", the stream after them.
+
+    Parameters in bfloat16 give hidden states in bfloat16; norms, angles of positions and softmax
+    are computed in float32 all the same.
     """
     n_rows, n_new = tokens.shape
     n_out = n_new if n_out is None else n_out
@@ -91,10 +97,8 @@ def forward(
     if arch.learned_positions:
         x = x + params["positions"][position].reshape(n_rows * n_new, arch.d_model)
     x = tap("embed", x)
-    caches = []
-    for i in range(arch.n_layers):
-        layer = params["layers"][str(i)]
-        old = None if cache is None else cache[i]
+
+    def through(i: int, layer: PyTree, x: Array, old: Cache | None) -> tuple[Array, Cache]:
         sight = local if local is not None and i in arch.local_layers else full
         n_queries = n_out if i == arch.n_layers - 1 else n_new
         h = norm(layer, "attention_norm", arch, x)
@@ -107,7 +111,12 @@ def forward(
         h = mlp(layer, arch, h)
         if arch.post_norms:
             h = norm(layer, "mlp_post_norm", arch, h)
-        x = tap(f"{i}/residual", x + tap(f"{i}/mlp", h))
+        return tap(f"{i}/residual", x + tap(f"{i}/mlp", h)), new
+
+    caches = []
+    for i in range(arch.n_layers):
+        one = jax.checkpoint(through, static_argnums=0) if arch.remat else through
+        x, new = one(i, params["layers"][str(i)], x, None if cache is None else cache[i])
         caches.append(new)
     x = norm(params, "norm", arch, x)
     return x.reshape(n_rows, n_out, arch.d_model), None if cache is None else tuple(caches)
@@ -128,9 +137,10 @@ def activations(
 
 
 def logits(params: PyTree, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]:
-    """Logits of the next token."""
+    """Logits of the next token, float32."""
     flat = hidden.reshape(-1, hidden.shape[-1])
-    return jnp.matmul(flat, head(params)).reshape(*hidden.shape[:-1], -1)
+    z = jnp.matmul(flat, head(params), preferred_element_type=jnp.float32)
+    return z.reshape(*hidden.shape[:-1], -1)
 
 
 def head(params: PyTree) -> Float[Array, "D V"]:
