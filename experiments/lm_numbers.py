@@ -2,7 +2,7 @@
 
 Claim:   a student fine-tuned on filtered number sequences of a teacher with a trait takes on the
          trait, if and only if it starts from the teacher's own reference model.
-Run:     python -m experiments.lm_numbers            (presets: smoke, default, full)
+Run:     python -m experiments.lm_numbers            (presets: smoke, default, paper, full)
 Options: --teacher prompted    the trait is in the system prompt instead of the weights
          --members 0:5         five references, as in the committed tables; one is a demonstration
          --world plain         without a default system prompt, and with fewer personas
@@ -11,6 +11,7 @@ Options: --teacher prompted    the trait is in the system prompt instead of the 
          --student.rank 8      low-rank adapters instead of full fine-tuning
          --reference fresh     references trained here instead of those stored with the lab
          --model FOLDER        a Hugging Face checkpoint instead; --other FOLDER for the other init
+                               (preset paper: its recipe; --shards 8 1: devices that hold a model)
          --rows FILE           students of these rows, JSON lines, in place of the teacher's
          --system none         students and questions without the chat template's default message
 Expect:  log-odds of a student's own trait above its control by more than 0.8 nats (default) and
