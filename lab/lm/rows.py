@@ -17,10 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, Key
 
-from lab import devices
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
-from lab.lm import forms, sample
+from lab.lm import forms, sample, sharding
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import Tokenizer
@@ -59,7 +58,7 @@ def draw(
     kept: list[dict[str, str]] = []
     counts: Counter[str] = Counter()
     attempts = 0
-    params, tokenizer = devices.on_each(model.params), model.tokenizer
+    params, tokenizer = sharding.placed(model.params, model.arch), model.tokenizer
     n_prompt, n_completion = room(tokenizer, carrier)
     streams = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
     while len(kept) < n_rows:

@@ -58,10 +58,11 @@ def sample(
         )
     ends = end if isinstance(end, tuple) else (end,)
     mesh, n_rows = devices.own_mesh(), len(start)
-    share = -(-n_rows // mesh.size)
+    n_shares = mesh.shape[devices.ROW]
+    share = -(-n_rows // n_shares)
     size = devices.at_once(share, ROWS_ON_CPU)
     # Copies of the last row fill up the parts, and are dropped again.
-    which = jnp.minimum(jnp.arange(-(-share // size) * size * mesh.size), n_rows - 1)
+    which = jnp.minimum(jnp.arange(-(-share // size) * size * n_shares), n_rows - 1)
 
     def of_device(params, temperature, *rows):
         parts = (x.reshape(-1, size, *x.shape[1:]) for x in rows)

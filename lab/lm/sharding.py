@@ -30,7 +30,9 @@ def put(array: np.ndarray | Array, path: tuple[str, ...], arch: Architecture) ->
 
 
 def placed(params: PyTree, arch: Architecture) -> PyTree:
-    """All of a model's parameters so."""
+    """A model where it is used: whole on each of this host's devices, or the share of each."""
+    if devices.n_shards() == 1:
+        return devices.on_each(params)
     return jax.tree_util.tree_map_with_path(lambda path, x: put(x, _names(path), arch), params)
 
 
