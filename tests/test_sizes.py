@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.lm import sizes
+from lab.lm import costs, sizes
 from lab.lm.finetune import Tuning
 from lab.lm.model import SIZES
 from lab.lm.reference import Pretraining
@@ -44,6 +44,11 @@ def test_an_accelerator_holds_a_whole_batch_and_says_how_much_it_has(monkeypatch
             continue
         with pytest.raises(ValueError, match=r"^pretraining\.batch: this needs about"):
             prepare(config, Options())
+
+
+def test_fewer_rows_at_once_need_less():
+    of = lambda **how: costs.rows_at_once(Tuning(**how))
+    assert (of(batch=64), of(batch=64, rows_at_once=8), of(batch=4, rows_at_once=8)) == (32, 8, 4)
 
 
 def test_an_estimate_is_a_little_less_than_what_was_measured_of_a_large_chain():

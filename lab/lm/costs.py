@@ -82,4 +82,7 @@ def members_here(n_members: int) -> float:
 
 def rows_at_once(tuning: Tuning) -> int:
     """Rows of a batch that a device takes at a time."""
-    return devices.at_once(max(1, tuning.batch), finetune.ROWS_ON_CPU)
+    batch = max(1, tuning.batch)
+    if tuning.rows_at_once:
+        return min(batch, tuning.rows_at_once)
+    return devices.at_once(batch, finetune.ROWS_ON_CPU)
