@@ -50,7 +50,7 @@ def figure(table: results.Table, record: dict) -> Figure:
     style.above(
         figure,
         f"{style.members(record, n)}, each a teacher and its six students of auxiliary logits on "
-        "noise; mean and 95 % interval over members (a-c: t; d: bootstrap)",
+        "noise; mean and 95 % interval (Student's t) over members",
     )
     return figure
 
