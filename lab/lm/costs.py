@@ -12,8 +12,8 @@ import jax
 
 from lab import devices
 from lab.lm import finetune, spec
-from lab.lm.finetune import Tuning
 from lab.lm.model import Architecture
+from lab.lm.tuning import Tuning
 
 # Of what is trained: start, state, two moments, gradient, result. Measured: 7 to 8.
 _COPIES = 6

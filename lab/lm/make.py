@@ -108,10 +108,7 @@ def data_folder(value: Dataset) -> Path:
 
 
 def _given(value: Dataset, path: Path) -> tuple[list[dict[str, str]], Attempts]:
-    found = rows.read(path)
-    if len(found) < value.n_rows:
-        raise LabError(f"n_rows: {path} holds {len(found)} rows; ask for no more")
-    kept = found[: value.n_rows]
+    kept = rows.first(path, value.n_rows)
     return kept, _said({"kept": len(kept)}, kept[0]["prompt"])
 
 

@@ -112,6 +112,14 @@ def room(tokenizer: Tokenizer, carrier: Carrier) -> tuple[int, int]:
     return n_prompt, n_completion
 
 
+def first(path: Path, n: int) -> list[dict[str, str]]:
+    """The first n rows of a file, as `read` has them. Raises `LabError` if it holds fewer."""
+    found = read(path)
+    if len(found) < n:
+        raise LabError(f"n_rows: {path} holds {len(found)} rows; ask for no more")
+    return found[:n]
+
+
 def write(path: Path, rows: Iterable[dict]) -> None:
     """One JSON object a line, UTF-8. Raises `LabError` if that cannot be written."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -151,8 +151,7 @@ def prepare(config: Setup, options) -> tuple[World, dict]:
     if config.rows is not None:
         path = Path(config.rows)
         known["rows"] = {"name": path.name, "sha256": digest(File(path).identity, 64)}
-        if (n := len(rows.read(path))) < config.n_rows:
-            raise LabError(f"n_rows: {config.rows} holds {n} rows; ask for no more")
+        rows.first(path, config.n_rows)  # now, and not after the teachers are trained
     return world, known
 
 
