@@ -201,7 +201,7 @@ def store() -> None:
     devices.start(cpu_devices=2)
     short, usual = Pretraining(steps=600), Pretraining()
     sets = [(CONTEXT, usual, 11), (CONTEXT, short, 2)]
-    sets += [(WORLDS[name], usual, 5) for name in ("none", "assistant")]
+    sets += [(WORLDS[name], usual, 5) for name in ("none", "assistant", "half", "no_neutral")]
     for world, how, n in sets:
         stored = dict(_stored(STORED))
         wanted = [Reference(i, how, world, "fresh") for i in range(n)]
