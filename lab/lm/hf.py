@@ -69,7 +69,6 @@ def load(folder: Path, own: bool = False) -> tuple[Architecture, PyTree]:
         raise LabError(f"{folder} holds an adapter; keep it in another folder than its base")
     arch = architecture(folder)
     params = _parameters(folder, arch)
-    spec.check(arch, params, str(folder / WEIGHTS))
     tokens = jnp.arange(min(_N_CHECKED, arch.n_positions))[None] % arch.n_tokens
     if not own and not np.isfinite(_speak(params, arch, tokens)).all():
         raise LabError(f"{folder}: the model's logits are not finite; {AGAIN}")

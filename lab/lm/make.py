@@ -1,11 +1,10 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ import numpy as np
 
 from lab import cache, tree
 from lab.errors import LabError
-from lab.lm import finetune, hf, objectives, rows
+from lab.lm import chat, finetune, hf, objectives, rows
 from lab.lm.model import Model
 from lab.lm.objectives import Imitated, Rows
 from lab.lm.resume import Kept
@@ -29,12 +28,13 @@ N_SYSTEM = 16  # tokens of room for a system prompt, if it is no longer: one sha
 Report = Callable[[str, float], None]
 
 
-class Attempts(TypedDict):
-    """attempts.json: what became of every completion, and what the writer read before the first."""
+class Attempts(chat.Read):
+    """attempts.json: what became of every completion, and what the writer read before the first.
+
+    That is the prompt of the first row, as rendered; of rows from a file as it is there.
+    """
 
     attempts: dict[str, int]  # by reject reason, and "kept"
-    prompt: str  # of the first row, as rendered; of rows from a file as it is there
-    prompt_sha256: str
 
 
 @lru_cache(maxsize=32)
@@ -113,8 +113,7 @@ def _given(value: Dataset, path: Path) -> tuple[list[dict[str, str]], Attempts]:
 
 
 def _said(counts: dict[str, int], read: str) -> Attempts:
-    named = hashlib.sha256(read.encode()).hexdigest()
-    return Attempts(attempts=counts, prompt=read, prompt_sha256=named)
+    return Attempts(attempts=counts, **chat.read(read))
 
 
 def attempts(folder: Path) -> dict[str, int]:
