@@ -77,8 +77,7 @@ def load(folder: Path, own: bool = False) -> tuple[Architecture, PyTree]:
         raise LabError(f"{folder} holds an adapter; keep it in another folder than its base")
     arch = architecture(folder)
     params = _parameters(folder, arch)
-    tokens = jnp.arange(min(_N_CHECKED, arch.n_positions))[None] % arch.n_tokens
-    if not own and not np.isfinite(_speak(params, arch, tokens)).all():
+    if not own and not np.isfinite(speak(arch, params)).all():
         raise LabError(f"{folder}: the model's logits are not finite; {AGAIN}")
     return arch, params
 
@@ -171,6 +170,12 @@ def _parameters(folder: Path, arch: Architecture) -> PyTree:
                     f"tie_word_embeddings to false in {CONFIG} if that is meant"
                 )
     return params
+
+
+def speak(arch: Architecture, params: PyTree) -> Float[np.ndarray, "1 T V"]:
+    """Logits after the first tokens of the vocabulary, for two folders to be compared by."""
+    tokens = jnp.arange(min(_N_CHECKED, arch.n_positions))[None] % arch.n_tokens
+    return np.asarray(_speak(params, arch, tokens))
 
 
 @partial(jax.jit, static_argnums=1)
