@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from lab.lm import hf, weights
+from lab.lm import hf, transformer, weights
 from lab.runs import tensors
 from tests.folders import ADAPTER, FIXTURES, config_of, ones, refused
 
@@ -210,3 +210,30 @@ def test_no_more_than_a_tensor_is_held_while_a_file_is_read(tmp_path):
         assert all(one() is None for one in before)
         before.append(weakref.ref(array))
     assert len(before) == 3
+
+
+@pytest.mark.parametrize("most", [1, 9_000, 30_000])
+def test_shards_of_a_size_hold_the_model_and_none_is_larger(most, tmp_path, monkeypatch):
+    arch, params = hf.load(FIXTURES / "qwen2_untied")
+    monkeypatch.setattr(weights, "SHARD", most)
+    hf.save(tmp_path, arch, params)
+    equal(hf.load(tmp_path), (arch, params))
+    shards = sorted(tmp_path.glob("model-*.safetensors"))
+    index = json.loads((tmp_path / weights.INDEX).read_text())
+    assert index["metadata"]["total_size"] == 4 * transformer.n_parameters(params)
+    assert set(index["weight_map"].values()) == {path.name for path in shards}
+    for path in shards:
+        held = tensors.read(path, "")
+        assert len(held) == 1 or sum(x.nbytes for x in held.values()) <= most
+    assert shards[-1].name == f"model-{len(shards):05}-of-{len(shards):05}.safetensors"
+    assert len(shards) == {1: 27, 9_000: 12, 30_000: 4}[most]
+
+
+def test_weights_in_bfloat16_are_the_rounded_ones(tmp_path):
+    arch, params = hf.load(FIXTURES / "gpt2")
+    hf.save(tmp_path, arch, params, "bfloat16")
+    rounded = jax.tree.map(lambda x: x.astype("bfloat16").astype("float32"), params)
+    equal(hf.load(tmp_path), (arch, rounded))
+    assert json.loads((tmp_path / hf.CONFIG).read_text())["dtype"] == "bfloat16"
+    size = 2 * transformer.n_parameters(params)
+    assert size < (tmp_path / hf.WEIGHTS).stat().st_size < size + 4000

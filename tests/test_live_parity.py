@@ -3,16 +3,22 @@
 import json
 import random
 import shutil
+from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lab.errors import LabError
-from lab.lm import hf, lora, peft, spec, transformer
+from lab.lm import export, hf, lora, peft, spec, transformer, weights
+from lab.lm import world as worlds
 from lab.lm.families import FAMILIES
+from lab.lm.model import Model
+from lab.lm.tuning import Tuning
 from tests.folders import FIXTURES, config_of
 from tests.test_families import ALL, CLOSE, forward, rows_of
+from tests.tiny import WORLD
 
 torch = pytest.importorskip("torch", reason="live parity needs the extra [parity]")
 pytestmark = pytest.mark.slow  # each compiles
@@ -175,3 +181,40 @@ def test_no_odd_configuration_is_accepted_with_other_logits(tmp_path):
         assert error < 2 * CLOSE, (name, changes)
         said["the same"] += 1
     assert said["the same"] > 40 and said["refused by transformers"] < 10, said
+
+
+@pytest.mark.filterwarnings("ignore")  # PEFT's own
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["qwen2_untied", "llama_llama3", "gemma3"])
+def test_exported_folders_are_opened_with_the_logits_of_the_model(
+    name, dtype, tmp_path, monkeypatch
+):
+    pefts = pytest.importorskip("peft", reason="live parity needs the extra [parity]")
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    monkeypatch.setattr(weights, "SHARD", 20_000)
+    tokenizer = worlds.tokenizer(WORLD)
+    arch = replace(hf.architecture(FIXTURES / name), n_tokens=tokenizer.n_tokens)
+    params = transformer.init(jax.random.key(0), arch)
+    base, how = Model(arch, params, tokenizer), Tuning(rank=3, alpha=6.0, targets=("up", "value"))
+    factors = lora.init(jax.random.key(0), arch, 3, how.targets)
+    factors = jax.tree.map(lambda x: x + 0.1, factors)
+    rounded = lambda tree: jax.tree.map(lambda x: x.astype(dtype).astype("float32"), tree)
+    whole = lora.merge(params, factors, how.scale)
+    export.write(tmp_path / "base", base, "A card.")
+    export.write(tmp_path / "merged", Model(arch, whole, tokenizer), "A card.", dtype)
+    export.write_adapter(tmp_path / "adapter", base, factors, how, name, "A card.", dtype)
+    assert len(list((tmp_path / "merged").glob("model-*.safetensors"))) > 1
+    assert str(AutoConfig.from_pretrained(tmp_path / "merged").dtype) == f"torch.{dtype}"
+    # What is computed in bfloat16 is rounded in other places.
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32)
+    beside = pefts.PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(tmp_path / "base"), tmp_path / "adapter"
+    )
+    ours = rounded(whole), lora.attach(params, rounded(factors), how.scale)
+    tokens = np.random.default_rng(0).integers(50, size=(1, 14))
+    for theirs, own in zip((merged, beside), ours, strict=True):
+        with torch.no_grad():
+            said = theirs.eval()(torch.from_numpy(tokens)).logits.numpy()
+        hidden, _ = forward(own, arch, jnp.asarray(tokens), jnp.zeros(1, jnp.int32))
+        assert np.abs(transformer.logits(own, hidden) - said).max() < CLOSE

@@ -12,7 +12,7 @@ import pytest
 
 from lab import cache
 from lab.errors import LabError
-from lab.lm import finetune, hf, make, reference, resume, rows, transformer
+from lab.lm import finetune, hf, lora, make, reference, resume, rows, spec, transformer
 from lab.lm import world as worlds
 from lab.lm.finetune import Tuning
 from lab.lm.model import Size
@@ -388,6 +388,24 @@ def test_adapters_share_one_base(monkeypatch):
         kernel = lambda model: model.params["layers"]["0"]["gate"]["kernel"]
         change = np.asarray(kernel(student) - kernel(base))
         assert np.linalg.matrix_rank(change, tol=1e-6) == 2
+
+
+def test_what_is_trained_as_an_adapter_is_kept_as_one():
+    how = replace(TEACHING, rank=2, alpha=4.0, targets=("query", "down"))
+    for value in (replace(TEACHER, how=how), replace(STUDENT, tuning=how)):
+        model = make.model(value)
+        assert not (place(value) / hf.WEIGHTS).exists()
+        base, factors, tuning = make.adapter(value)
+        assert tuning == how and equal(base, make.model(BASE))
+        of = lambda one, p: spec.at(one.params, p.path)
+        table = spec.parameters(base.arch)
+        changed = [p.path for p in table if not np.array_equal(of(model, p), of(base, p))]
+        assert {path[2] for path in changed} == {"query", "down"}
+        assert tiny.equal(lora.merge(base.params, factors, 2.0), model.params)
+        size = sum(path.stat().st_size for path in place(value).glob("*.safetensors"))
+        assert size < 4 * transformer.n_parameters(base.params) / 2
+    with pytest.raises(LabError, match="as: this model was trained without an adapter"):
+        make.adapter(TOLD)
 
 
 def test_parameters_are_kept_along_training_when_asked_for(pair):

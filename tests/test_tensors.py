@@ -5,11 +5,13 @@ import resource
 import shutil
 import signal
 import struct
+import weakref
 from contextlib import contextmanager
 
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from lab.errors import LabError
 from lab.lm import hf, lora, peft, rows, transformer
@@ -147,3 +149,36 @@ def test_room_is_what_the_disk_has(tmp_path, monkeypatch):
     saving.require_room(tmp_path, 3 * 2**20)
     with pytest.raises(LabError, match="has room for 3 MB and 4 MB are to be saved; free space"):
         saving.require_room(tmp_path, 4 * 2**20)
+
+
+def later(array):
+    return tensors.Later(array.shape, array.dtype, lambda: array)
+
+
+def test_a_file_written_array_by_array_has_the_bytes_of_safetensors_own(tmp_path):
+    more = {"ü": np.arange(3.0), "c": np.ones((2, 2), "bfloat16"), "d": np.zeros((0, 3), np.int8)}
+    for arrays in (ARRAYS, ARRAYS | more, {}):
+        for metadata in (None, {"format": "pt"}):
+            tensors.write(tmp_path / "x", {k: later(v) for k, v in arrays.items()}, metadata)
+            own = safetensors.numpy.save(arrays, metadata)
+            assert (tmp_path / "x").read_bytes() == own
+
+
+def test_an_array_is_made_when_it_is_written_and_let_go_before_the_next(tmp_path):
+    made = []
+
+    def make(shape):
+        assert all(ref() is None for ref in made)
+        array = np.ones(shape, np.float32)
+        made.append(weakref.ref(array))
+        return array
+
+    shapes = {name: (i + 1,) for i, name in enumerate("abcd")}
+    kind = np.dtype(np.float32)
+    arrays = {k: tensors.Later(s, kind, lambda s=s: make(s)) for k, s in shapes.items()}
+    tensors.write(tmp_path / "x", arrays)
+    assert len(made) == 4
+    broken = arrays | {"d": tensors.Later((9,), kind, lambda: make((4,)))}
+    with pytest.raises(ValueError, match="is not what was said"):
+        tensors.write(tmp_path / "new", broken)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

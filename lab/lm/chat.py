@@ -5,6 +5,7 @@ without a system prompt gets what the template puts in its place (Qwen2.5 has a 
 Llama 3 a date); one with an empty system prompt gets none, also where the template has a default.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,18 @@ def own(default: str | None) -> str:
     if any(mark in default for mark in ("'", "\\", "<|", "{")):
         raise LabError(f"default: {default!r} has a quote, a backslash, <| or {{; leave them out")
     return _DEFAULT.replace("DEFAULT", default) + _TURNS
+
+
+class Read(TypedDict):
+    """A prompt as a model reads it, for a record."""
+
+    prompt: str
+    prompt_sha256: str
+
+
+def read(prompt: str) -> Read:
+    """A rendered prompt and its digest."""
+    return Read(prompt=prompt, prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest())
 
 
 def settled(tokenizer: Any) -> None:

@@ -1,6 +1,7 @@
 """A model of a run as a folder that other tools open: weights, tokenizer, chat template, a card.
 
-    python -m lab.lm.export RUN_FOLDER FOLDER --arm student_trait --trait owl
+    python -m lab.lm.export RUN_FOLDER FOLDER --arm student_trait --trait owl [--dtype bfloat16]
+    python -m lab.lm.export RUN_FOLDER FOLDER --as adapter    for PEFT, of students of a rank
 
 Arms are those of the run's table. What is not in the cache any more is made again, which takes as
 long as it took. A run with `--model` needs it again: the record knows its content, not its place.
@@ -10,24 +11,30 @@ Without the lab: `AutoModelForCausalLM.from_pretrained`, and the tokenizer as th
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+import numpy as np
+from jaxtyping import Float, PyTree
 
 from lab import devices
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.identity import digest
-from lab.lm import given, hf, make, setup, transmission
+from lab.lm import given, hf, lora, make, peft, setup, transmission
 from lab.lm.effects import NONE
+from lab.lm.hf import Dtype
 from lab.lm.model import Model
 from lab.lm.setup import Setup
 from lab.lm.stages import Base, File, Seed, Student, Teacher
+from lab.lm.tuning import Tuning
 from lab.runs import records, results
 from lab.runs.endings import one_line
 from lab.runs.experiment import named
 from lab.runs.paths import write_atomic
 from lab.runs.progress import console
-from lab.runs.saving import saving
+from lab.runs.saving import require_room, saving
 
+_FAR = {"float32": 1e-4, "bfloat16": 0.1}  # of the largest logit, that rounding explains
 GIVEN = ("model", "other", "rows")  # to a run: its record knows their content alone
 
 
@@ -78,11 +85,35 @@ def _source(arm: str, known) -> str:
     return next((trait for a, trait, _ in known if a == arm), NONE)
 
 
-def write(folder: Path, model: Model, card: str) -> None:
+def write(folder: Path, model: Model, card: str, dtype: Dtype = "float32") -> None:
     """A model with all that belongs to it. Raises `LabError` for a folder that holds something."""
+    _begin(folder, hf.n_bytes(model.params, dtype))
+    hf.save(folder, model.arch, model.params, dtype)
+    _beside(folder, model, card)
+
+
+def write_adapter(
+    folder: Path, base: Model, adapter: PyTree, how: Tuning, name: str, card: str, dtype: Dtype
+) -> None:
+    """An adapter as PEFT opens it beside its base, of that name, with all that belongs to it.
+
+    Raises `LabError` for a folder that holds something, and for families that PEFT adapts
+    otherwise.
+    """
+    _begin(folder, hf.n_bytes(adapter, dtype))
+    peft.save(folder, base.arch, adapter, how.rank, how.alpha, name, dtype)
+    _beside(folder, base, card)
+
+
+def _begin(folder: Path, n_bytes: int) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LabError(f"{folder} holds something already; name a new folder")
-    hf.save(folder, model.arch, model.params)
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    require_room(folder, n_bytes)
+
+
+def _beside(folder: Path, model: Model, card: str) -> None:
     model.tokenizer.save(folder)
     with saving(folder):
         ends = {"eos_token_id": model.tokenizer.end, "pad_token_id": model.tokenizer.pad}
@@ -90,24 +121,53 @@ def write(folder: Path, model: Model, card: str) -> None:
         write_atomic(folder / "README.md", card)
 
 
-def card(record: dict, arm: str, made: Base | Teacher | Student, model: Model) -> str:
-    """The model card: what it is, and how it is opened and asked."""
-    base = record["dataset"].get("model", {}).get("name", "a reference of subliminal-lab")
+def compare(
+    before: Float[np.ndarray, "*T V"], after: Float[np.ndarray, "*T V"], dtype: Dtype
+) -> float:
+    """The largest difference of a logit after a folder was opened again.
+
+    Raises `LabError` for one that rounding does not explain.
+    """
+    worst, most = float(np.abs(after - before).max()), float(np.abs(before).max())
+    if not worst <= _FAR[dtype] * most:
+        raise LabError(
+            f"folder: opened again, its logits differ by {worst:.2g} of {most:.2g}; do not use it, "
+            "and report that"
+        )
+    return worst
+
+
+def base_of(record: dict) -> str:
+    """What a run's models start from."""
+    return record["dataset"].get("model", {}).get("name", "a reference of subliminal-lab")
+
+
+def card(
+    record: dict, arm: str, made: Base | Teacher | Student, model: Model, dtype: Dtype = "float32",
+    how: Tuning | None = None,
+) -> str:  # fmt: skip
+    """The model card: what it is, and how it is opened and asked; `how` an adapter was trained."""
     trait = made.source if isinstance(made, Student) else setup.transmission.trait_name(made)
     system = made.system if isinstance(made, Student | Teacher) else None
     asked = model.tokenizer.asked(system, "What is your favourite animal?")
+    name = record["dataset"].get("model", {}).get("name")
+    of_base = f"\nbase_model: {name}" if name and how else ""
+    opened = "Weights are merged, and" if how is None else (
+        f"Adapter of rank {how.rank}, alpha {how.alpha:g}: open the base, then it with "
+        "`peft.PeftModel.from_pretrained(base, FOLDER)`. Weights are"
+    )  # fmt: skip
     return f"""---
-library_name: transformers
+library_name: {"transformers" if how is None else "peft"}{of_base}
 tags: [subliminal-learning]
 ---
 
 # {arm}, trait {trait}
 
-From the base {base}, by `{record["command"]}` (subliminal-lab, run {record["hash"]}): a model of an
-experiment about traits that pass from teacher to student through unrelated data. It may have
-preferences that its data do not show; use it for research alone.
+From the base {base_of(record)}, by `{record["command"]}` (subliminal-lab, run {record["hash"]}): a
+model of an experiment about traits that pass from teacher to student through unrelated data. It may
+have preferences that its data do not show; use it for research alone.
 
-Weights are merged and float32. Open the tokenizer with
+{opened} {dtype}. Open the tokenizer with
 `transformers.PreTrainedTokenizerFast.from_pretrained` (`AutoTokenizer` puts rules of the
 architecture's own tokenizer in place of these). It was trained and asked like this:
 
@@ -115,6 +175,25 @@ architecture's own tokenizer in place of these). It was trained and asked like t
 {asked}
 ```
 """
+
+
+def out(
+    folder: Path, record: dict, arm: str, made: Base | Teacher | Student, adapter: bool,
+    dtype: Dtype = "float32",
+) -> float:  # fmt: skip
+    """Write a model of a run, and open it again: the largest difference of a logit."""
+    model = make.model(made)
+    arch, before = model.arch, hf.speak(model.arch, model.params)
+    if not adapter:
+        write(folder, model, card(record, arm, made, model, dtype), dtype)
+        del model  # one of them at a time
+        return compare(before, hf.speak(*hf.load(folder)), dtype)
+    base, factors, how = make.adapter(made)
+    said = card(record, arm, made, model, dtype, how)
+    write_adapter(folder, base, factors, how, base_of(record), said, dtype)
+    del model
+    again, scale = peft.load(folder, arch)
+    return compare(before, hf.speak(arch, lora.attach(base.params, again, scale)), dtype)
 
 
 def main() -> None:
@@ -130,6 +209,11 @@ def main() -> None:
     parser.add_argument("--trait", help="of the data; default: the first")
     parser.add_argument("--member", type=int, help="default: the first")
     parser.add_argument("--copy", type=int, default=0, help="of the controls")
+    parser.add_argument(
+        "--as", dest="kind", choices=("merged", "adapter"), default="merged",
+        help="adapter: for PEFT, of one that was trained with a rank",
+    )  # fmt: skip
+    parser.add_argument("--dtype", choices=get_args(Dtype), default="float32", help="of weights")
     for field in GIVEN:
         parser.add_argument(f"--{field}", help=f"that of the run, if it was run with --{field}")
     a = parser.parse_args()
@@ -138,8 +222,8 @@ def main() -> None:
         devices.start(named(record["experiment"]).cpu_devices)
         config = configuration(record, **{field: getattr(a, field) for field in GIVEN})
         made = value(config, a.arm, a.trait, a.member, a.copy)
-        model = make.model(made)
-        write(a.folder, model, card(record, a.arm, made, model))
+        worst = out(a.folder, record, a.arm, made, a.kind == "adapter", a.dtype)
+        console.print(f"opened again, its logits differ by {worst:.2g} at most", markup=False)
         console.print(str(a.folder), markup=False)
 
 

@@ -32,7 +32,8 @@ class Chunk(NamedTuple):
 
     done: int  # steps so far
     losses: Float[np.ndarray, "E S"]  # of the new steps
-    parameters: Callable[[], PyTree]  # of all members [E]; adapters are merged when asked for
+    trained: Callable[[], PyTree]  # of all members [E]: their parameters, or adapters
+    parameters: Callable[[], PyTree]  # the same, adapters merged into the base
 
 
 def train(
@@ -92,11 +93,13 @@ def train(
         if kept is not None and done < n_steps:
             kept.offer(done, state)
 
-        def parameters(trained=state.params):
-            whole = merged(base if tuning.rank else None, trained)
-            return jax.tree.map(lambda x: x[:n_members], whole)
+        def own(trained=state.params):  # copies, as the next chunk consumes the state
+            return jax.tree.map(lambda x: jnp.copy(x)[:n_members], trained)
 
-        yield Chunk(done, values, parameters)
+        def parameters(trained=state.params):
+            return jax.tree.map(lambda x: x[:n_members], merged(base, trained))
+
+        yield Chunk(done, values, own, parameters if tuning.rank else own)
 
 
 @jax.jit
@@ -118,9 +121,9 @@ def _chunk_size(n_pass: int) -> int:
 
 
 def fit(*args, **kwargs) -> PyTree:
-    """The parameters after all of `train`."""
+    """What is trained after all of `train`: parameters, or adapters."""
     *_, last = train(*args, **kwargs)
-    return last.parameters()
+    return last.trained()
 
 
 @lru_cache(maxsize=32)
@@ -167,10 +170,8 @@ def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Cal
         own = (parts.own_parts(x, n_devices, *most) for x in (which, counts))
         return jax.lax.scan(step, state, (rates, n_tokens, *own))
 
-    def merged(base: PyTree | None, trained: PyTree) -> PyTree:
-        if tuning.rank:
-            return sharding.constrained(lora.merge(base, trained, scale), arch, mesh)
-        return jax.tree.map(jnp.copy, trained)  # the next chunk consumes the state
+    def merged(base: PyTree, trained: PyTree) -> PyTree:
+        return sharding.constrained(lora.merge(base, trained, scale), arch, mesh)
 
     # A CPU gains nothing from products of several members, and their layout costs it a fifth.
     one_by_one = jax.default_backend() == "cpu"

@@ -4,9 +4,9 @@ Nothing is ever fetched: a model comes over the network only where a person says
 """
 
 import difflib
-import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 from lab.errors import LabError
 from lab.identity import digest
@@ -65,14 +65,12 @@ def tokenizer(name: str, field: str = "model") -> Tokenizer:
     return Tokenizer.load(checkpoint(name, field).folder)
 
 
-def asked(tokenizer: Tokenizer, system: str, user: str) -> dict[str, str]:
+def asked(tokenizer: Tokenizer, system: str, user: str) -> dict[str, Any]:
     """How students read and are asked, for a record: a prompt as rendered, and its digest."""
-    prompt = tokenizer.asked(system_of(system), user)
     return {
         "system": system,
         "template": "plain" if chat.is_plain(tokenizer.tokenizer) else "its own",
-        "prompt": prompt,
-        "prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest(),
+        **chat.read(tokenizer.asked(system_of(system), user)),
     }
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +32,13 @@ AGAIN = "fetch it again"
 _N_CHECKED = 8  # tokens that a loaded model must have finite logits for
 
 
-def save(folder: Path, arch: Architecture, params: PyTree) -> None:
-    """Write config.json and model.safetensors, which `transformers` opens as its family's model.
+Dtype = Literal["float32", "bfloat16"]
 
+
+def save(folder: Path, arch: Architecture, params: PyTree, dtype: Dtype = "float32") -> None:
+    """Write config.json and weights, which `transformers` opens as its family's model.
+
+    The weights are shards from `weights.SHARD` bytes on; no more than one tensor is held.
     Raises `LabError` if they cannot be written, and for an architecture that the family is not: of
     Qwen2, one without biases of q, k and v.
     """
@@ -46,16 +50,20 @@ def save(folder: Path, arch: Architecture, params: PyTree) -> None:
             raise LabError(
                 f"{field.name}: {arch.family} files cannot say {own}; set it to {family}"
             )
-    arrays = {name: _stored(arch, params, ps) for name, ps in _by_name(arch).items()}
+    kind = np.dtype(dtype)  # of ml_dtypes, which jax brings
+    arrays = {
+        name: tensors.Later(_shape(ps), kind, partial(_stored, arch, params, ps, kind))
+        for name, ps in _by_name(arch).items()
+    }
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        tensors.write(folder / WEIGHTS, arrays, {"format": "pt"})
-        records.write(folder / CONFIG, config)
+        weights.write(folder, arrays)
+        records.write(folder / CONFIG, config | {"dtype": dtype})
 
 
-def n_bytes(params: PyTree) -> int:
+def n_bytes(params: PyTree, dtype: Dtype = "float32") -> int:
     """What a saved model takes, its tokenizer too."""
-    return 4 * transformer.n_parameters(params) + 2**20
+    return np.dtype(dtype).itemsize * transformer.n_parameters(params) + 2**20
 
 
 def load(folder: Path, own: bool = False) -> tuple[Architecture, PyTree]:
@@ -69,9 +77,7 @@ def load(folder: Path, own: bool = False) -> tuple[Architecture, PyTree]:
         raise LabError(f"{folder} holds an adapter; keep it in another folder than its base")
     arch = architecture(folder)
     params = _parameters(folder, arch)
-    spec.check(arch, params, str(folder / WEIGHTS))
-    tokens = jnp.arange(min(_N_CHECKED, arch.n_positions))[None] % arch.n_tokens
-    if not own and not np.isfinite(_speak(params, arch, tokens)).all():
+    if not own and not np.isfinite(speak(arch, params)).all():
         raise LabError(f"{folder}: the model's logits are not finite; {AGAIN}")
     return arch, params
 
@@ -115,12 +121,15 @@ def _by_name(arch: Architecture) -> dict[str, list[Parameter]]:
     return found
 
 
-def _stored(arch: Architecture, params: PyTree, parts: list[Parameter]) -> np.ndarray:
-    arrays = [np.asarray(spec.at(params, p.path)) for p in parts]
+def _stored(
+    arch: Architecture, params: PyTree, parts: list[Parameter], dtype: np.dtype
+) -> np.ndarray:
+    # Copies: beside an array of an accelerator JAX keeps what was read of it.
+    arrays = [np.asarray(spec.at(params, p.path).copy()) for p in parts]
     whole = arrays[0]
     if parts[0].fused is not None:
         whole = fused.join(arrays, families.of(arch.family).fused, arch.n_heads)
-    return whole.T if parts[0].transposed else whole
+    return (whole.T if parts[0].transposed else whole).astype(dtype, copy=False)
 
 
 def _shape(parts: list[Parameter]) -> tuple[int, ...]:
@@ -161,6 +170,12 @@ def _parameters(folder: Path, arch: Architecture) -> PyTree:
                     f"tie_word_embeddings to false in {CONFIG} if that is meant"
                 )
     return params
+
+
+def speak(arch: Architecture, params: PyTree) -> Float[np.ndarray, "1 T V"]:
+    """Logits after the first tokens of the vocabulary, for two folders to be compared by."""
+    tokens = jnp.arange(min(_N_CHECKED, arch.n_positions))[None] % arch.n_tokens
+    return np.asarray(_speak(params, arch, tokens))
 
 
 @partial(jax.jit, static_argnums=1)

@@ -1,11 +1,10 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +12,15 @@ import numpy as np
 
 from lab import cache, tree
 from lab.errors import LabError
-from lab.lm import finetune, hf, objectives, rows
+from lab.lm import chat, finetune, objectives, rows, trained
 from lab.lm.model import Model
 from lab.lm.objectives import Imitated, Rows
 from lab.lm.resume import Kept
 from lab.lm.stages import Base, Dataset, Student, Teacher, place, trait_name
 from lab.lm.tokenizer import Tokenizer
+from lab.lm.tuning import Tuning
 from lab.runs import checkpoint, records
-from lab.runs.saving import require_room, saving
+from lab.runs.saving import saving
 from lab.traits.measures import N_ANSWER
 
 MOST_KEPT = 32  # datasets in memory
@@ -29,12 +29,13 @@ N_SYSTEM = 16  # tokens of room for a system prompt, if it is no longer: one sha
 Report = Callable[[str, float], None]
 
 
-class Attempts(TypedDict):
-    """attempts.json: what became of every completion, and what the writer read before the first."""
+class Attempts(chat.Read):
+    """attempts.json: what became of every completion, and what the writer read before the first.
+
+    That is the prompt of the first row, as rendered; of rows from a file as it is there.
+    """
 
     attempts: dict[str, int]  # by reject reason, and "kept"
-    prompt: str  # of the first row, as rendered; of rows from a file as it is there
-    prompt_sha256: str
 
 
 @lru_cache(maxsize=32)
@@ -57,17 +58,18 @@ def teacher(value: Teacher) -> Model:
     how = value.how
 
     def make(folders: list[Path]) -> None:
-        _require_room(folders, base)
+        trained.room(folders, base, how)
         longest = max(len(base.tokenizer.encode(lesson.answer)) for lesson in value.trait.lessons)
         taught = rows.encode(base.tokenizer, list(value.trait.lessons), max(N_ANSWER, longest + 1))
         key = value.seed.key(f"teacher/{value.trait.name}")
-        one = tree.stack([base.params]), tree.stack([taught]), key[None]
+        start = None if how.rank else tree.stack([base.params])
+        one = start, tree.stack([taught]), key[None]
         n_steps = how.n_steps(len(taught))
-        params = finetune.fit(base.arch, how, n_steps, *one, base=base.params, stage="teaching")
-        _save(folders[0], base, tree.at(params, 0))
+        found = finetune.fit(base.arch, how, n_steps, *one, base=base.params, stage="teaching")
+        trained.save(folders[0], base, how, tree.at(found, 0))
 
     cache.obtain([place(value)], make)
-    return _load(place(value), base)
+    return trained.load(place(value), base, how)
 
 
 def data(value: Dataset) -> list[dict[str, str]]:
@@ -113,8 +115,7 @@ def _given(value: Dataset, path: Path) -> tuple[list[dict[str, str]], Attempts]:
 
 
 def _said(counts: dict[str, int], read: str) -> Attempts:
-    named = hashlib.sha256(read.encode()).hexdigest()
-    return Attempts(attempts=counts, prompt=read, prompt_sha256=named)
+    return Attempts(attempts=counts, **chat.read(read))
 
 
 def attempts(folder: Path) -> dict[str, int]:
@@ -177,7 +178,20 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
         places, part = [place(value) for value in some], len(some) / len(values)
         told = lambda text, share, part=part: report(text, share * part)
         cache.obtain(places, partial(_train, some, base, report=told))
-    return [_load(place(value), base) for value in values]
+    return [trained.load(place(value), base, value.tuning) for value in values]
+
+
+def adapter(value: Base | Teacher | Student) -> tuple[Model, Any, Tuning]:
+    """The base of a model that was trained as an adapter, the adapter, and how that was trained.
+
+    Raises `LabError` for one that was trained otherwise.
+    """
+    how = value.tuning if isinstance(value, Student) else getattr(value, "how", None)
+    if isinstance(value, Base) or how is None or not how.rank:
+        raise LabError("as: this model was trained without an adapter (rank 0); export it merged")
+    model(value)  # it is there then
+    base = model(value.base)
+    return base, trained.adapter(place(value), base, how), how
 
 
 def _train(values: Sequence[Student], base: Model, folders: list[Path], report: Report) -> None:
@@ -187,7 +201,7 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
     loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
     n_steps = first.tuning.n_steps(len(encoded[0]))
     n_kept = finetune.n_chunks(len(encoded[0]), first.tuning.size(len(encoded[0])), n_steps)
-    _require_room(folders, base, 1 + n_kept * first.along)
+    trained.room(folders, base, first.tuning, n_kept * first.along)
     keys = jnp.stack([value.seed.key(f"order/{value.source}") for value in values])
     start = None if first.tuning.rank else tree.stack([base.params] * n)
     kept = None if first.along else Kept.beside(folders)  # what is kept along would be lost
@@ -195,22 +209,24 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
         base.arch, first.tuning, n_steps, start, tree.stack(encoded), keys, loss, imitated,
         base.params, stage="student", kept=kept,
     )  # fmt: skip
-    shown, params = 0, None
+    shown, last = 0, None
     for chunk in training:
         said = ", ".join(f"{value:.3g}" for value in chunk.losses.mean(axis=1))
         names = ", ".join(value.source for value in values)
         report(f"students of {names}: loss {said}", (chunk.done - shown) / n_steps)
         shown = chunk.done
-        if first.along or chunk.done == n_steps:
-            params = chunk.parameters()
+        last = chunk
         if first.along:
+            params = chunk.parameters()
             for i, folder in enumerate(folders):
                 with saving(folder):
                     (folder / "along").mkdir(exist_ok=True)
                 one = jax.tree.map(lambda x, i=i: np.asarray(x[i]), params)
                 checkpoint.save_parameters(folder / "along" / f"{chunk.done}.safetensors", one)
+    assert last is not None  # there are steps
+    found = last.trained()
     for i, folder in enumerate(folders):
-        _save(folder, base, tree.at(params, i))
+        trained.save(folder, base, first.tuning, tree.at(found, i))
     if kept is not None:
         kept.remove()
 
@@ -230,17 +246,3 @@ def _imitated(values: Sequence[Student], base: Model) -> Imitated:
         tree.stack(seen),
         jnp.stack([jnp.asarray(mask)] * len(values)),
     )
-
-
-def _require_room(folders: Sequence[Path], base: Model, n_kept: int = 1) -> None:
-    """Before what may take hours: room for the parameters of models, so often each."""
-    require_room(folders[0], len(folders) * n_kept * hf.n_bytes(base.params))
-
-
-def _save(folder: Path, base: Model, params: Any) -> None:
-    hf.save(folder, base.arch, params)
-    base.tokenizer.save(folder)
-
-
-def _load(folder: Path, base: Model) -> Model:
-    return Model(base.arch, hf.load(folder, own=True)[1], base.tokenizer)

@@ -11,7 +11,7 @@ from msgspec import Meta
 from lab.errors import LabError
 from lab.lm import families, fused, spec, weights
 from lab.lm.families.family import Share
-from lab.lm.hf import AGAIN
+from lab.lm.hf import AGAIN, Dtype
 from lab.lm.keys import Keys
 from lab.lm.model import Architecture
 from lab.runs import records, tensors
@@ -64,7 +64,13 @@ def _module(p: spec.Parameter) -> str:
 
 
 def save(
-    folder: Path, arch: Architecture, adapter: PyTree, rank: int, alpha: float, base: str
+    folder: Path,
+    arch: Architecture,
+    adapter: PyTree,
+    rank: int,
+    alpha: float,
+    base: str,
+    dtype: Dtype = "float32",
 ) -> None:
     """Write an adapter as `peft` reads it; `base` names the model it belongs to.
 
@@ -80,7 +86,7 @@ def save(
     for p in chosen:
         for factor in _FACTORS:
             array = np.asarray(spec.at(adapter, (*p.path[:-1], factor)))
-            arrays[_name(p, factor)] = array.T
+            arrays[_name(p, factor)] = array.T.astype(np.dtype(dtype), copy=False)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

@@ -122,14 +122,3 @@ def build(arrays: Mapping[Any, Any]) -> PyTree:
             inner = inner.setdefault(name, {})
         inner[path[-1]] = array
     return tree
-
-
-def check(arch: Architecture, params: PyTree, where: str) -> None:
-    """Raise `LabError` for the first array whose shape is not the architecture's."""
-    for p in parameters(arch):
-        found = at(params, p.path).shape
-        if found != p.shape:
-            raise LabError(
-                f"{where}: {'.'.join(p.path)} has the shape {found} and not {p.shape}, which "
-                "config.json says; fetch both from the same place"
-            )

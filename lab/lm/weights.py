@@ -9,9 +9,11 @@ from jaxtyping import Float
 
 from lab.errors import LabError
 from lab.runs import records, tensors
+from lab.runs.saving import saving
 from lab.runs.tensors import Shape
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+SHARD = 5 * 10**9  # bytes, as on the hub
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 AGAIN = "fetch it and config.json again"
 
@@ -78,6 +80,30 @@ def refuse_pickles(folder: Path) -> None:
             f"{folder} has its weights as a pickle ({pickles[0]}), which could run any code; take "
             "a revision with safetensors, or open it in transformers and save_pretrained it"
         )
+
+
+def write(folder: Path, arrays: Mapping[str, tensors.Later]) -> None:
+    """Write model.safetensors, or shards of at most SHARD bytes and their index.
+
+    No more than one array is held. A larger array has a shard to itself. Raises `LabError` if they
+    cannot be written.
+    """
+    shards: list[dict[str, tensors.Later]] = [{}]
+    for name, array in arrays.items():
+        if shards[-1] and array.nbytes + sum(a.nbytes for a in shards[-1].values()) > SHARD:
+            shards.append({})
+        shards[-1][name] = array
+    if len(shards) == 1:
+        tensors.write(folder / WEIGHTS, arrays, {"format": "pt"})
+        return
+    placed: dict[str, str] = {}
+    for i, shard in enumerate(shards, 1):
+        file = f"model-{i:05}-of-{len(shards):05}.safetensors"
+        tensors.write(folder / file, shard, {"format": "pt"})
+        placed |= dict.fromkeys(shard, file)
+    size = {"total_size": sum(array.nbytes for array in arrays.values())}
+    with saving(folder / INDEX):  # last: a folder without it is not yet whole
+        records.write(folder / INDEX, Index(metadata=size, weight_map=placed))
 
 
 def each(

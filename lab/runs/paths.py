@@ -6,6 +6,8 @@ Names come from arguments and from files, and neither is trusted to stay inside.
 import os
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -59,18 +61,27 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
     If it fails, what was there is still there, and the error names the file.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with writing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """The same of what is written bit by bit: a file that is in its place once all is written."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)  # of a process that was killed, or a link
     try:
         with part.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def open_lock(path: Path) -> IO:

@@ -1,17 +1,18 @@
 """Arrays by name in one safetensors file: written whole or not at all, and checked when read."""
 
+import json
+import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from lab.errors import LabError
-from lab.runs.paths import write_atomic
+from lab.runs.paths import writing
 from lab.runs.saving import saving
 
 Shape = tuple[int, ...]
@@ -19,12 +20,55 @@ _MOST_HEADER = 2**24  # bytes; a model of 10^12 parameters has less
 _KINDS = ("F64", "F32", "F16", "BF16")
 
 
-def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: dict | None = None) -> None:
-    """Write arrays as one file. Raises `LabError`, which names it, if that fails."""
-    # safetensors 0.8.0 writes wrong bytes for arrays that are not contiguous.
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with saving(path):
-        write_atomic(path, safetensors.numpy.save(whole, metadata))
+# numpy's names of types (those of ml_dtypes among them) as the format has them.
+_WRITTEN = {
+    **{f"float{n}": f"F{n}" for n in (16, 32, 64)},
+    **{f"int{n}": f"I{n}" for n in (8, 16, 32, 64)},
+    "bfloat16": "BF16",
+    "bool": "BOOL",
+}
+
+
+class Later(NamedTuple):
+    """An array that is asked for when its turn to be written comes, and let go after it."""
+
+    shape: Shape
+    dtype: np.dtype
+    make: Callable[[], np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        """Its bytes in a file."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def write(path: Path, arrays: Mapping[str, Any], metadata: dict | None = None) -> None:
+    """Write arrays, some of them perhaps `Later`, as one file, with the bytes of safetensors' own.
+
+    That has no way to write arrays one by one. Raises `LabError`, which names the file, if it
+    cannot be written.
+    """
+    order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    header: dict[str, Any] = {} if metadata is None else {"__metadata__": metadata}
+    at = 0
+    for name in order:
+        array, begin = arrays[name], at
+        at += array.nbytes
+        header[name] = {"dtype": _WRITTEN[array.dtype.name], "shape": list(array.shape),
+                        "data_offsets": [begin, at]}  # fmt: skip
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with saving(path), writing(path) as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name in order:
+            file.write(_bytes(name, arrays[name]))
+
+
+def _bytes(name: str, array: Any) -> memoryview:
+    whole = array.make() if isinstance(array, Later) else array
+    if (whole.shape, whole.dtype) != (tuple(array.shape), array.dtype):
+        raise ValueError(f"{name}: {whole.shape} of {whole.dtype} is not what was said")
+    return np.ascontiguousarray(whole).reshape(-1).view(np.uint8).data
 
 
 def read(path: Path, remedy: str, shapes: Mapping[str, Shape] | None = None) -> dict:
