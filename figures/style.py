@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -43,36 +44,48 @@ _SETTINGS = {
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
 }
+_METADATA: dict[str, dict] = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
-def drawing(
-    figure: Callable[[Table, dict], Figure],
-) -> Callable[[Path, Path, Path], list[Path]]:
-    """Draws `stem`.png and `stem`.pdf from a table and its record, in the lab's style."""
+@dataclass(frozen=True)
+class Drawing:
+    """How tables are drawn: a figure of a table and its record, in the lab's style."""
 
-    def draw(table: Path, record: Path, stem: Path) -> list[Path]:
+    figure: Callable[[Table, dict], Figure]
+
+    def __call__(self, table: Path, record: Path, stem: Path) -> list[Path]:
+        """Writes `stem`.png and `stem`.pdf; their paths."""
+        paths = []
+        for suffix, picture in self.pictures(table, record).items():
+            paths.append(stem.with_name(stem.name + suffix))
+            write_atomic(paths[-1], picture)
+        return paths
+
+    def pictures(self, table: Path, record: Path) -> dict[str, bytes]:
+        """The figure as .png and .pdf, without dates, so that equal tables give equal bytes."""
         with matplotlib.rc_context(_SETTINGS):
-            return save(figure(results.read_table(table), results.read_record(record)), stem)
+            figure = self.figure(results.read_table(table), results.read_record(record))
+            # Placed once, at the PNG's resolution; both are then drawn without placing again.
+            figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
+            figure.draw_without_rendering()
+            figure.set_layout_engine(None)
+            found = {}
+            for suffix, metadata in _METADATA.items():
+                picture = io.BytesIO()
+                figure.savefig(picture, format=suffix[1:], metadata=metadata)
+                found[suffix] = picture.getvalue()
+        return found
 
-    return draw
+
+def drawing(figure: Callable[[Table, dict], Figure]) -> Drawing:
+    """Draws `stem`.png and `stem`.pdf from a table and its record; `Experiment.draw`."""
+    return Drawing(figure)
 
 
 def new(width: float, height: float) -> tuple[Figure, Axes]:
     """One pair of axes, inches, on no screen."""
     figure = Figure((width, height), layout="constrained")
     return figure, figure.subplots()
-
-
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """`stem`.png and `stem`.pdf, without dates, so that equal tables give equal files."""
-    paths = []
-    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
-        path = stem.with_name(stem.name + suffix)
-        picture = io.BytesIO()
-        figure.savefig(picture, format=suffix[1:], metadata=metadata)
-        write_atomic(path, picture.getvalue())
-        paths.append(path)
-    return paths
 
 
 def members(record: dict, n: int) -> str:
