@@ -3,8 +3,10 @@
 import io
 import textwrap
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,6 +17,7 @@ from lab.runs.paths import write_atomic
 from lab.runs.results import Table
 
 # Blue: shared initialisation; orange: another; grey: not distilled. Light: auxiliary logits only.
+# Of Tableau's colour-blind palette; tests/test_figures.py looks at them as colour-blind readers do.
 COLOURS = {
     "reference": "#b8b8b8",
     "teacher": "#6e6e6e",
@@ -22,6 +25,15 @@ COLOURS = {
     "student_all": "#1170aa",
     "cross_aux": "#fc9f5b",
     "cross_all": "#c85200",
+}
+# A published number beside ours, with its interval.
+PUBLISHED: dict[str, Any] = {
+    "fmt": "D",
+    "ms": 4,
+    "mfc": "white",
+    "mec": "black",
+    "ecolor": "black",
+    "mew": 0.9,
 }
 LABELS = {
     "reference": "reference\n(untrained)",
@@ -47,6 +59,11 @@ _SETTINGS = {
 _METADATA: dict[str, dict] = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
+def settings() -> AbstractContextManager:
+    """While it lasts, figures are made in the lab's style."""
+    return matplotlib.rc_context(_SETTINGS)
+
+
 @dataclass(frozen=True)
 class Drawing:
     """How tables are drawn: a figure of a table and its record, in the lab's style."""
@@ -63,7 +80,7 @@ class Drawing:
 
     def pictures(self, table: Path, record: Path) -> dict[str, bytes]:
         """The figure as .png and .pdf, without dates, so that equal tables give equal bytes."""
-        with matplotlib.rc_context(_SETTINGS):
+        with settings():
             figure = self.figure(results.read_table(table), results.read_record(record))
             # Placed once, at the PNG's resolution; both are then drawn without placing again.
             figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
@@ -82,6 +99,12 @@ def drawing(figure: Callable[[Table, dict], Figure]) -> Drawing:
     return Drawing(figure)
 
 
+def legend(axes: Axes, **more) -> None:
+    """A legend that what is drawn shines through: it may lie on dots and lines."""
+    box = {"frameon": True, "framealpha": 0.85, "edgecolor": "none", "fontsize": 6.5}
+    axes.legend(**box | more)
+
+
 def new(width: float, height: float) -> tuple[Figure, Axes]:
     """One pair of axes, inches, on no screen."""
     figure = Figure((width, height), layout="constrained")
@@ -94,6 +117,8 @@ def members(record: dict, n: int) -> str:
         "mnist": "MNIST",
         "digits": "UCI digits, 28x28",
         "random numbers": "random networks and inputs",
+        "world": "synthetic language",
+        "worlds": "synthetic languages",
     }
     return f"{names.get(record['dataset']['name'], record['dataset']['name'])}, {n} members"
 
@@ -105,7 +130,7 @@ def above(figure: Figure, text: str, **more) -> None:
 
 def caption(figure: Figure, record: dict, n: int, *lines: str) -> None:
     """Above everything: what was trained, how often, by which command; then what each mark is."""
-    width = int(19 * figure.get_figwidth())  # so many letters fit into it
+    width = int(17.5 * figure.get_figwidth())  # so many letters fit into it
     lines = (f"{members(record, n)}: {record['command']}", *lines)
     text = "\n".join(textwrap.fill(line, width) for line in lines)
     above(figure, text, fontsize=7.5, linespacing=1.3)

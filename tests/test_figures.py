@@ -9,9 +9,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from figures import gallery, published, style, tables
 from lab.errors import LabError
+from lab.runs import results
 from lab.runs.experiment import Experiment
 from tests.process import ROOT
 from tests.stored import store
@@ -93,6 +95,17 @@ def test_a_committed_table_that_was_edited_is_not_drawn(tmp_path, monkeypatch):
     for read in (tables.records, lambda: tables.pictures("new")):
         with pytest.raises(LabError, match=r"new.csv was changed.*git checkout -- "):
             read()
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_what_stands_above_a_figure_says_how_it_was_made_and_fits(name):
+    record, table = RECORDS[name], results.read_table(tables.RESULTS / f"{name}.csv")
+    with style.settings():
+        figure = tables.drawing_of(record["experiment"]).figure(table, record)
+        caption = figure.get_suptitle()
+        right = figure._suptitle.get_window_extent(FigureCanvasAgg(figure).get_renderer()).x1
+    assert record["command"] in " ".join(caption.split()) and "interval" in caption
+    assert right < figure.bbox.width
 
 
 def test_every_committed_table_has_its_place_and_its_picture_and_nothing_else_has():
