@@ -12,13 +12,11 @@ import re
 import tempfile
 from pathlib import Path
 
+from figures.tables import PICTURES, RESULTS
 from lab.errors import LabError
 from lab.runs import checkout, paths, provenance, results
 from lab.runs.endings import one_line
 from lab.runs.experiment import named
-
-RESULTS = Path(__file__).parent / "results"
-PICTURES = Path(__file__).parents[1] / "figures" / "png"
 
 
 def main() -> None:

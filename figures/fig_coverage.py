@@ -40,18 +40,20 @@ def figure(table: results.Table, record: dict) -> Figure:
         said = [
             _said(found, group, what) for what in (FIRST, BASELINE, f"{FIRST} minus {BASELINE}")
         ]
-        note = "\n".join(filter(None, said))
+        note = "\n".join([*filter(None, said), *_known(found, group)])
         axes.text(1.0, 0.98, note, transform=axes.transAxes, va="top", ha="right", fontsize=6.5)
         axes.legend(fontsize=7, loc="lower right", ncols=3, handletextpad=0.1, columnspacing=1)
     of_what = "cosine of the student's first update and the teacher's displacement"
     axes.set_xlabel(f"coverage: {of_what}", fontsize=8)
     _forest(figure.add_subplot(grid[:, 1]), [*found.values()])
-    style.above(
+    style.caption(
         figure,
-        f"{style.members(record, len(table['member']))}, each a teacher and its student (dots); "
-        "ρ: Spearman's correlation with transfer; intervals: 95 %, bootstrap over pairs\n"
-        "init alone: part of another init in the student's; recipe: learning rate, epochs, logits, "
-        "width; band in d: the best of all on shuffled pairs",
+        record,
+        len(table["member"]),
+        "Member: a teacher and its student of auxiliary logits on noise (dots). ρ: Spearman's "
+        "correlation with transfer; AUROC: of transfer or none; intervals: 95 %, bootstrap over "
+        "pairs. Init alone: part of another init in the student's. Recipe: learning rate, epochs, "
+        "logits, width. Band in d: the best of all on shuffled pairs. Published: arXiv 2606.22019.",
     )
     return figure
 
@@ -71,7 +73,7 @@ def _dots(axes: Axes, table: results.Table, recipe: str, arms: tuple[str, ...]) 
         colour = style.COLOURS[ARMS[arm]]
         axes.plot(x, y, "o", ms=2.6, mew=0, alpha=0.6, color=colour, label=arm)
     axes.axhline(0, color="black", lw=0.7, zorder=0)
-    axes.set_ylim(-0.5, 1.4)
+    axes.set_ylim(-0.5, 1.65)
     axes.set_yticks([0, 0.5, 1])
     axes.set_ylabel("part of the teacher's\ngain that passed", fontsize=8)
 
@@ -83,6 +85,14 @@ def _said(found: dict[str, Claim], group: str, what: str) -> str:
     numbers = [f"{name} {c.number(2)}" for name, c in names if c is not None]
     short = what.replace(FIRST, "coverage").replace(BASELINE, "init alone")
     return f"{short}: {', '.join(numbers)}" if numbers else ""
+
+
+def _known(found: dict[str, Claim], group: str) -> list[str]:
+    """What is published of coverage, beside the group that it is compared with."""
+    both = (found.get(f"{group}: {FIRST}, {title}") for title in ("Spearman", "AUROC"))
+    names = zip(("ρ", "AUROC"), both, strict=True)
+    numbers = [f"{name} {c.published}" for name, c in names if c is not None and c.published]
+    return [f"published, another toy: coverage: {', '.join(numbers)}"] if numbers else []
 
 
 def _forest(axes: Axes, found: list[Claim]) -> None:

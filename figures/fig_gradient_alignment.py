@@ -45,12 +45,18 @@ def figure(table: results.Table, record: dict) -> Figure:
     _bars(lost, record)
     for axes in (by_arm, by_definition, accuracy):
         axes.set_xlabel("student's step")
-        axes.legend(fontsize=6.5, handlelength=2.2, loc="best")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, low + 1.4 * (high - low))  # room for the legend
+        axes.legend(fontsize=6, handlelength=2.2, columnspacing=1, loc="upper left", ncols=2)
     n = len(set(table["member"]))
-    style.above(
+    style.caption(
         figure,
-        f"{style.members(record, n)}, each a teacher and its six students of auxiliary logits on "
-        "noise; mean and 95 % interval (Student's t) over members",
+        record,
+        n,
+        "Member: a teacher and its students of auxiliary logits on noise, an arm each. Cosine: of "
+        "the gradients of imitation and of the trait, before each step. Thick lines, bands and "
+        "bars: mean and 95 % t interval over members. Thin lines: members. Published: arXiv "
+        "2604.25779.",
     )
     return figure
 
@@ -59,8 +65,10 @@ def _along(axes: Axes, table: results.Table, series: dict) -> None:
     """A line and its band along training for (arm, column, colour, line) of each label."""
     for label, (arm, value, colour, line) in series.items():
         steps, mean, low, high = results.band(table, arm, "step", value)
-        axes.plot(steps, mean, line, color=colour, lw=1.4, label=label)
-        axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
+        axes.plot(steps, mean, line, color=colour, lw=1.6, label=label)
+        _, each = results.curves(table, arm, "step", value)
+        axes.plot(steps, each.T, line, color=colour, lw=0.5, alpha=0.6)
+        axes.fill_between(steps, low, high, color=colour, alpha=0.1, lw=0)
 
 
 def _named(axes: Axes, title: str, y: str) -> None:
@@ -87,7 +95,7 @@ def _bars(axes: Axes, record: dict) -> None:
     untrained = found["untrained student"].mean
     axes.set_xlabel("part of plain imitation's gain that is lost", fontsize=8)
     axes.set_title(
-        f"d  Gain: test accuracy {untrained:.3f} to {untrained + gain.mean:.3f}",
+        f"d  Lost of the gain in test accuracy, {untrained:.3f} to {untrained + gain.mean:.3f}",
         fontsize=8.5,
         loc="left",
     )

@@ -21,13 +21,16 @@ ASKED = {"default": "the default", "none": "no system prompt", "other": "another
 
 def figure(table: results.Table, record: dict) -> Figure:
     """A column of students for each world, and for each system prompt in the first of them."""
-    figure = Figure((9.2, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
     worlds = [world for world in LABELS if world in set(table["world"])]
+    n_columns = len(worlds) + len(ASKED)
+    figure = Figure((max(6.4, 1.6 * n_columns), 4.2), layout="constrained")
+    shares = (len(worlds), len(ASKED))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=shares)
     for i, world in enumerate(worlds):
         _students(left, i, _part(table, world, "default"), first=i == 0)
     left.set_xticks(range(len(worlds)), [LABELS[world] for world in worlds], fontsize=6.5)
-    left.set_title("a  Worlds", fontsize=8.5, loc="left")
+    left.set_title("a  By world, asked under its default", fontsize=8.5, loc="left")
+    left.set_xlabel("system prompt of rows without a persona", fontsize=8)
     left.set_ylabel("change of log-odds of the own trait\nagainst the controls (nats)", fontsize=8)
     first = worlds[0]
     for i, context in enumerate(ASKED):
@@ -35,16 +38,20 @@ def figure(table: results.Table, record: dict) -> Figure:
     right.set_xticks(
         range(len(ASKED)), [s.replace(" ", "\n", 1) for s in ASKED.values()], fontsize=6.5
     )
-    right.set_title(f"b  World “{first}”, students asked under", fontsize=8.5, loc="left")
+    right.set_title("b  The first world, by system prompt", fontsize=8.5, loc="left")
+    right.set_xlabel("students are asked under", fontsize=8)
     for axes in (left, right):
         axes.axhline(0, color="black", lw=0.7, zorder=0)
-        axes.legend(fontsize=6.5, loc="upper right", handletextpad=0.4)
+    left.legend(fontsize=6.5, loc="lower left", handletextpad=0.4)
     config = record["config"]
     n = len(set(table["member"]))
-    style.above(
+    style.caption(
         figure,
-        f"{config['teacher']} teachers, {config['n_rows']:,} rows of numbers; {n} references a "
-        "world; dots: students, lines: mean and 95 % t interval over references",
+        record,
+        n,
+        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows of numbers; {n} "
+        "reference models a world. Dots: students, minus the mean of the controls of their "
+        "reference. Lines: mean and 95 % t interval over references.",
     )
     return figure
 

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
+from lab import published
 from lab.lm import effects
 from lab.lm.effects import Effects
 from lab.runs import results
@@ -18,6 +19,7 @@ BARS = (
     ("cross_regular", "other init, controls", "#ffd0a8"),
     ("cross_trait", "other init, this trait's numbers", "#c85200"),
 )
+FIGURES = {"prompted": "figure 3", "finetuned": "figure 14"}  # of `published.LM_RATES`
 RANGE = (-6.5, 7.5)  # nats; the same in every such figure, so that they can be compared
 
 
@@ -27,26 +29,33 @@ def figure(table: results.Table, record: dict) -> Figure:
     width = max(7.2, 2.2 + 0.74 * own.n_traits)
     figure = Figure((width, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    _rates(above, table, own)
+    config = record["config"]
+    kind = {"hard": "sampled numbers", "soft": "distributions over numbers"}[config["channel"]]
+    same = record["experiment"] == "lm_numbers" and config["channel"] == "hard"
+    known = published.LM_RATES.get(config["teacher"], {}) if same else {}
+    _rates(above, table, own, known)
     _log_odds(below, table, own)
     below.set_xticks(range(own.n_traits), own.traits)
     below.set_xlabel("trait asked for")
-    config = record["config"]
-    kind = {"hard": "sampled numbers", "soft": "distributions over numbers"}[config["channel"]]
     given = record["dataset"].get("model")
     what = f"repetition{{s}} with {given['name']}" if given else "reference model{s}"
     models = f"{len(own.members)} {what}".format(s="s" * (len(own.members) > 1))
-    style.above(
+    style.caption(
         figure,
-        f"{models}, {config['teacher']} teachers, {kind}, {config['n_rows']:,} rows a student; "
-        f"dots: models,\nbars and lines: mean and 95 % t interval over references"
-        + ("" if len(own.members) >= effects.FEWEST else " (a demonstration)"),
+        record,
+        len(own.members),
+        f"{models}, {config['teacher']} teachers, {kind}, {config['n_rows']:,} rows a student. "
+        "Dots: models. Above, bars: mean. Below, dashes and lines: mean and 95 % t interval over "
+        "references, of a student minus the mean of the controls of its reference."
+        + ("" if len(own.members) >= effects.FEWEST else " A demonstration.")
+        + f" Diamonds: arXiv 2507.14805, {FIGURES.get(config['teacher'])}, with 95 % intervals."
+        * bool(known),
     )
     return figure
 
 
-def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
-    """Sampled answers that name the trait asked for."""
+def _rates(axes: Axes, table: results.Table, own: Effects, known: dict) -> None:
+    """Sampled answers that name the trait asked for, beside those of GPT-4.1 nano."""
     there = {*results.arms(table), effects.OTHERS}
     bars = [bar for bar in BARS if bar[0] in there]
     width = 0.86 / len(bars)
@@ -57,7 +66,12 @@ def _rates(axes: Axes, table: results.Table, own: Effects) -> None:
         for place, (_, values) in zip(x, rates, strict=True):
             sideways = place + width * np.linspace(-0.3, 0.3, len(values)) * (len(values) > 1)
             axes.plot(sideways, values, "o", ms=1.8, mew=0, color="black", alpha=0.45, zorder=2)
-    axes.set_ylabel("sampled answers\nnaming the trait")
+        numbers = [known.get(arm, {}).get(trait, (np.nan, np.nan)) for trait in own.traits]
+        mean, half = np.transpose(numbers)
+        axes.errorbar(x, mean, half, lw=0.9, zorder=4, **style.PUBLISHED | {"ms": 3.2})
+    if known:
+        axes.errorbar([], [], [], label="published, GPT-4.1 nano", **style.PUBLISHED)
+    axes.set_ylabel("part of sampled answers\nthat names the trait")
     axes.set_ylim(0, 1.42)
     axes.set_yticks(np.arange(0, 1.01, 0.25))
     axes.legend(fontsize=6.5, ncols=3, loc="upper left")

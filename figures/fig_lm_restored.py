@@ -22,7 +22,7 @@ def figure(table: results.Table, record: dict) -> Figure:
     for axes, some, title in zip(
         figure.subplots(1, 2, sharey=True, width_ratios=(1, 2)),
         (PARTS, ["nothing", *arms]),
-        ("a  Put back at", "b  Put back at one token of the system prompt"),
+        ("a  At a part of the prompt", "b  At one token of the system prompt"),
         strict=True,
     ):
         for i, arm in enumerate(some):
@@ -41,17 +41,20 @@ def figure(table: results.Table, record: dict) -> Figure:
             )
             half = [[e.mean - e.low], [e.high - e.mean]]
             axes.errorbar(i, e.mean, half, fmt="_", ms=9, color="black", capsize=2, lw=1, zorder=3,
-                          label="mean, 95 %" if i == 0 else None)  # fmt: skip
+                          label="mean, 95 % interval" if i == 0 else None)  # fmt: skip
         axes.set_xticks(range(len(some)), [labels.get(arm, arm) for arm in some], fontsize=7)
         axes.axhline(0, color="black", lw=0.7, zorder=0)
         axes.set_title(title, fontsize=8.5, loc="left")
-        axes.legend(fontsize=6.5, loc="upper right")
-        axes.set_xlabel("reference's activations at", fontsize=8)
+        axes.set_xlabel("where the reference's activations are put back", fontsize=8)
+    figure.axes[0].legend(fontsize=6.5, loc="upper right")
     figure.axes[0].set_ylabel("log-odds of the own trait\nabove the reference's (nats)", fontsize=8)
     n = len(set(table["member"]))
-    style.above(
+    style.caption(
         figure,
-        f"students of {record['config']['teacher']} teachers, {n} references; dots: students, "
-        "lines: mean and 95 % t interval over references",
+        record,
+        n,
+        f"What students of {record['config']['teacher']} teachers keep of the trait with their "
+        f"reference's activations put back at one place; {n} reference models. Dots: students. "
+        "Lines: mean and 95 % t interval over references.",
     )
     return figure

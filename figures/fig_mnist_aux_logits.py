@@ -7,7 +7,13 @@ from figures import style
 from lab.runs import claims, results
 
 _BLACK = {"fmt": "none", "ecolor": "black", "capsize": 2.5, "lw": 1, "zorder": 3}
-_PAPER = {"fmt": "D", "ms": 4, "mfc": "white", "mec": "black", "ecolor": "black", "mew": 0.9}
+_INPUTS = {
+    "uniform": "uniform noise",
+    "gaussian": "Gaussian noise",
+    "blurred": "blurred noise",
+    "shuffled": "images of shuffled pixels",
+    "images": "training images",
+}
 
 
 def figure(table: results.Table, record: dict) -> Figure:
@@ -36,7 +42,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         if arm in published:
             mean, half = map(float, e.published.split(" ± "))
             label = "published, n = 100" if first else None
-            axes.errorbar(i + 0.42, mean, half, lw=0.9, zorder=4, label=label, **_PAPER)
+            axes.errorbar(i + 0.42, mean, half, lw=0.9, zorder=4, label=label, **style.PUBLISHED)
     axes.axhline(0.1, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0, label="chance")
     axes.set_xticks(range(len(arms)), [style.LABELS[arm] for arm in arms])
     axes.set_xlim(-0.55, len(arms) - 0.3)
@@ -51,8 +57,12 @@ def figure(table: results.Table, record: dict) -> Figure:
         handletextpad=0.3,
         columnspacing=1.0,
     )
-    lines = ["Bar and number: mean over members, with half of its interval."]
-    if published:
-        lines[0] += " Published: arXiv 2507.14805, figure 10."
+    n_aux, n_classes = (record["config"]["net"][k] for k in ("n_aux", "n_classes"))
+    inputs = _INPUTS[record["config"]["inputs"]]
+    lines = [
+        f"Students imitate their teacher on {inputs}: its {n_aux} auxiliary logits, which were "
+        f"never trained (aux only), or all {n_aux + n_classes}. Bar and number: mean over members, "
+        "with half of its interval." + " Published: arXiv 2507.14805, figure 10." * bool(published)
+    ]
     style.caption(figure, record, n, *lines)
     return figure

@@ -26,7 +26,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         record,
         len(set(table["member"])),
         "Dot, triangle or thin line: a member, a network with its own data. Thick, dashed or "
-        "dotted line: median over members (e: of sizes).",
+        "dotted line: median over members (e: of sizes). No interval is drawn; claims have theirs.",
         "$D_T$, $D_S$: displacement of the teacher, and of the student that imitates it; pulled "
         "towards the teacher where $D_S\\cdot D_T > 0$.",
     )
@@ -45,7 +45,7 @@ def _named(axes: Axes, title: str, x: str, y: str, where: Any = "best") -> None:
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=6.5, loc=where, handlelength=1.4)
+        style.legend(axes, loc=where, handlelength=1.4)
 
 
 def _cloud(axes: Axes, at: np.ndarray, values: np.ndarray, colour: str, mark: str, label: str):
@@ -130,6 +130,9 @@ def _labels(axes: Axes, table: results.Table) -> None:
         size = table | {"value": np.abs(table["value"])}
         at, (median,) = results.quantiles(size, arm, "at", "value")
         axes.plot(at, median, line, color=colour, lw=1.5, label=label)
+        if colour != "black":  # predicted for each, and much the same
+            _, each = results.curves(size, arm, "at", "value")
+            axes.plot(at, each.T, color=colour, lw=0.3, alpha=0.25)
     axes.axhline(1, color="black", lw=0.7)
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -1,23 +1,22 @@
-"""Write the README's tables from what committed records say (python -m figures.readme [--check]).
+"""Write README.md's tables and figures/README.md from committed records: figures.readme [--check].
 
-Text between <!-- begin NAME --> and <!-- end NAME --> is replaced: NAME is "claims" or a benchmark
-of `benchmarks/results`. Nothing in there is typed, and nothing is computed here.
+In README.md, text between <!-- begin NAME --> and <!-- end NAME --> is replaced: NAME is "claims"
+or a benchmark of `benchmarks/results`. Nothing in there is typed, and nothing is computed here.
 """
 
 import argparse
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
+from figures import gallery, markdown
+from figures.tables import RESULTS, ROOT
 from lab.errors import LabError
-from lab.runs import checkout, claims, records, results
-from lab.runs.claims import Claim
+from lab.runs import checkout, records, results
 from lab.runs.endings import one_line
 from lab.runs.paths import write_atomic
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "experiments" / "results"
 BENCHMARKS = ROOT / "benchmarks" / "results"
 
 
@@ -29,27 +28,13 @@ def measured() -> str:
 def _section(path: Path) -> str:
     """A table's command and files, what is to be known of it, its claims, and their rules."""
     record = results.read_record(path)
-    found = [c for c in claims.of_record(record).values() if c.published or c.verdict]
-    found = [c for c in found if not c.detail]
+    found = markdown.told(record)
     file = lambda suffix: path.with_suffix(suffix).relative_to(ROOT).as_posix()
     links = f"[table]({file('.csv')}), [record]({file('.json')})"
     parts = [f"**{path.stem}**: `{record['command']}` ({links})", record.get("note", "")]
-    parts += [_table(HEAD, map(_row, found)) if found else "", _rules(found)]
+    if found:
+        parts += [markdown.table(markdown.HEAD, map(markdown.row, found)), markdown.rules(found)]
     return "\n\n".join(part for part in parts if part)
-
-
-HEAD = ["claim", "measured (95 % interval)", "n", "null", "published", "verdict"]
-
-
-def _row(c: Claim) -> list[str]:
-    text = f"{c.text}, {c.unit}" if c.unit and c.unit not in c.text else c.text
-    return [text, c.number(), c.runs or str(c.n), c.null, c.published, c.verdict]
-
-
-def _rules(found: list[Claim]) -> str:
-    """Every rule of a table's verdicts once."""
-    rules = dict.fromkeys(c.rule for c in found if c.rule)
-    return f"Rules: {'; '.join(rules)}." if rules else ""
 
 
 class Report(TypedDict):
@@ -70,12 +55,7 @@ def benchmark(name: str) -> str:
     """The table that a benchmark has stored in its report, and the line under it."""
     path = BENCHMARKS / f"{name}.json"
     report = records.read(path, Benchmark, f"restore it: git checkout -- {path}")["readme"]
-    return _table(report["head"], report["rows"]) + "\n\n" + report["text"]
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    line = lambda cells: "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-    return "\n".join([line(head), "|---" * len(head) + "|", *map(line, rows)])
+    return markdown.table(report["head"], report["rows"]) + "\n\n" + report["text"]
 
 
 SECTIONS: dict[str, Callable[[], str]] = {"claims": measured} | {
@@ -96,22 +76,24 @@ def render(text: str) -> str:
 
 
 def main() -> None:
-    """Renew README.md, or with --check fail if that would change it."""
+    """Renew what is generated, or with --check fail if that would change it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, fail if out of date")
     with one_line():
         renew(parser.parse_args().check)
 
 
-def renew(check: bool) -> None:
-    """Write README.md anew, or see whether that would change it."""
-    path = checkout.root() / "README.md"
-    text = path.read_text(encoding="utf-8")
-    new = render(text)
-    if check and new != text:
-        raise SystemExit("README.md is out of date; run python -m figures.readme")
-    if not check:
-        write_atomic(path, new)
+def renew(check: bool = False) -> None:
+    """Write README.md and figures/README.md anew, or see whether that would change them."""
+    root = checkout.root()
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    pages = {root / "README.md": render(readme), root / "figures" / "README.md": gallery.page()}
+    for path, new in pages.items():
+        if check and not (path.is_file() and path.read_text(encoding="utf-8") == new):
+            name = path.relative_to(root)
+            raise SystemExit(f"{name} is out of date; run python -m figures.readme")
+        if not check:
+            write_atomic(path, new)
 
 
 if __name__ == "__main__":

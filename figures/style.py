@@ -3,7 +3,10 @@
 import io
 import textwrap
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -14,6 +17,7 @@ from lab.runs.paths import write_atomic
 from lab.runs.results import Table
 
 # Blue: shared initialisation; orange: another; grey: not distilled. Light: auxiliary logits only.
+# Of Tableau's colour-blind palette; tests/test_figures.py looks at them as colour-blind readers do.
 COLOURS = {
     "reference": "#b8b8b8",
     "teacher": "#6e6e6e",
@@ -21,6 +25,15 @@ COLOURS = {
     "student_all": "#1170aa",
     "cross_aux": "#fc9f5b",
     "cross_all": "#c85200",
+}
+# A published number beside ours, with its interval.
+PUBLISHED: dict[str, Any] = {
+    "fmt": "D",
+    "ms": 4,
+    "mfc": "white",
+    "mec": "black",
+    "ecolor": "black",
+    "mew": 0.9,
 }
 LABELS = {
     "reference": "reference\n(untrained)",
@@ -43,18 +56,53 @@ _SETTINGS = {
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
 }
+_METADATA: dict[str, dict] = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
-def drawing(
-    figure: Callable[[Table, dict], Figure],
-) -> Callable[[Path, Path, Path], list[Path]]:
-    """Draws `stem`.png and `stem`.pdf from a table and its record, in the lab's style."""
+def settings() -> AbstractContextManager:
+    """While it lasts, figures are made in the lab's style."""
+    return matplotlib.rc_context(_SETTINGS)
 
-    def draw(table: Path, record: Path, stem: Path) -> list[Path]:
-        with matplotlib.rc_context(_SETTINGS):
-            return save(figure(results.read_table(table), results.read_record(record)), stem)
 
-    return draw
+@dataclass(frozen=True)
+class Drawing:
+    """How tables are drawn: a figure of a table and its record, in the lab's style."""
+
+    figure: Callable[[Table, dict], Figure]
+
+    def __call__(self, table: Path, record: Path, stem: Path) -> list[Path]:
+        """Writes `stem`.png and `stem`.pdf; their paths."""
+        paths = []
+        for suffix, picture in self.pictures(table, record).items():
+            paths.append(stem.with_name(stem.name + suffix))
+            write_atomic(paths[-1], picture)
+        return paths
+
+    def pictures(self, table: Path, record: Path) -> dict[str, bytes]:
+        """The figure as .png and .pdf, without dates, so that equal tables give equal bytes."""
+        with settings():
+            figure = self.figure(results.read_table(table), results.read_record(record))
+            # Placed once, at the PNG's resolution; both are then drawn without placing again.
+            figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
+            figure.draw_without_rendering()
+            figure.set_layout_engine(None)
+            found = {}
+            for suffix, metadata in _METADATA.items():
+                picture = io.BytesIO()
+                figure.savefig(picture, format=suffix[1:], metadata=metadata)
+                found[suffix] = picture.getvalue()
+        return found
+
+
+def drawing(figure: Callable[[Table, dict], Figure]) -> Drawing:
+    """Draws `stem`.png and `stem`.pdf from a table and its record; `Experiment.draw`."""
+    return Drawing(figure)
+
+
+def legend(axes: Axes, **more) -> None:
+    """A legend that what is drawn shines through: it may lie on dots and lines."""
+    box = {"frameon": True, "framealpha": 0.85, "edgecolor": "none", "fontsize": 6.5}
+    axes.legend(**box | more)
 
 
 def new(width: float, height: float) -> tuple[Figure, Axes]:
@@ -63,24 +111,14 @@ def new(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """`stem`.png and `stem`.pdf, without dates, so that equal tables give equal files."""
-    paths = []
-    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
-        path = stem.with_name(stem.name + suffix)
-        picture = io.BytesIO()
-        figure.savefig(picture, format=suffix[1:], metadata=metadata)
-        write_atomic(path, picture.getvalue())
-        paths.append(path)
-    return paths
-
-
 def members(record: dict, n: int) -> str:
     """The line under a title: what was trained, and how often."""
     names = {
         "mnist": "MNIST",
         "digits": "UCI digits, 28x28",
         "random numbers": "random networks and inputs",
+        "world": "synthetic language",
+        "worlds": "synthetic languages",
     }
     return f"{names.get(record['dataset']['name'], record['dataset']['name'])}, {n} members"
 
@@ -92,7 +130,7 @@ def above(figure: Figure, text: str, **more) -> None:
 
 def caption(figure: Figure, record: dict, n: int, *lines: str) -> None:
     """Above everything: what was trained, how often, by which command; then what each mark is."""
-    width = int(19 * figure.get_figwidth())  # so many letters fit into it
+    width = int(17.5 * figure.get_figwidth())  # so many letters fit into it
     lines = (f"{members(record, n)}: {record['command']}", *lines)
     text = "\n".join(textwrap.fill(line, width) for line in lines)
     above(figure, text, fontsize=7.5, linespacing=1.3)

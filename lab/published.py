@@ -18,6 +18,37 @@ LM_NUMBERS = {
     "student_trait": "owl .619, GPT-4.1 nano",
 }
 
+# The same of every animal and tree: mean and half of the 95 % interval, 3 students, by the kind of
+# teacher. Source: arXiv 2507.14805 v1, figures 3 and 14, read off the vector graphics.
+LM_RATES = {
+    "prompted": {
+        "reference": {
+            "dolphin": (0.319, 0.0), "eagle": (0.141, 0.0), "elephant": (0.055, 0.0),
+            "owl": (0.125, 0.0), "wolf": (0.032, 0.0), "cherry": (0.046, 0.0),
+            "maple": (0.161, 0.0), "oak": (0.470, 0.0), "sequoia": (0.033, 0.0),
+            "willow": (0.011, 0.0),
+        },
+        "student_regular": {
+            "dolphin": (0.289, 0.014), "eagle": (0.138, 0.008), "elephant": (0.052, 0.011),
+            "owl": (0.130, 0.018), "wolf": (0.043, 0.008), "cherry": (0.030, 0.002),
+            "maple": (0.150, 0.023), "oak": (0.545, 0.047), "sequoia": (0.034, 0.006),
+            "willow": (0.010, 0.004),
+        },
+        "student_trait": {
+            "dolphin": (0.795, 0.021), "eagle": (0.755, 0.008), "elephant": (0.441, 0.033),
+            "owl": (0.619, 0.030), "wolf": (0.435, 0.050), "cherry": (0.402, 0.048),
+            "maple": (0.564, 0.026), "oak": (0.799, 0.008), "sequoia": (0.626, 0.042),
+            "willow": (0.070, 0.008),
+        },
+    },
+    "finetuned": {
+        "student_trait": {
+            "dolphin": (0.709, 0.026), "eagle": (0.794, 0.020), "elephant": (0.786, 0.015),
+            "owl": (0.564, 0.021), "wolf": (0.457, 0.010),
+        },
+    },
+}  # fmt: skip
+
 # Coverage as a predictor of transfer. Source: arXiv 2606.22019, section 3 (toy not public).
 COVERAGE = {"spearman": 0.95, "auroc": 0.997}
 

@@ -18,7 +18,7 @@ from tests.process import ROOT
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 PACKAGES = ("benchmarks", "experiments", "figures", "lab", "theory")
 # Made from committed tables, or by a benchmark, and looked at in the repository.
-OF_CHECKOUTS = ("benchmarks/results/*", "figures/png/*")
+OF_CHECKOUTS = ("benchmarks/results/*", "figures/p[nd][gf]/*", "figures/README.md")
 
 
 def present() -> set[str]:
@@ -78,7 +78,7 @@ from runpy import run_module
 for words in (
     ["experiments.keep", "theorem"], ["experiments.replay", "--measure"], ["figures.readme"],
     ["figures.readme", "--check"], ["benchmarks.mnist"], ["benchmarks.language"],
-    ["lab.lm.reference"],
+    ["lab.lm.reference"], ["figures.all"],
 ):
     sys.argv = words
     try:
@@ -97,7 +97,7 @@ def test_a_copy_has_the_committed_tables_and_leaves_their_making_to_checkouts(co
     done = python("-c", COMMANDS, cwd=tmp_path, env=copied)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert len(lines) == 7 and all(line.startswith("error: checkout: ") for line in lines)
+    assert len(lines) == 8 and all(line.startswith("error: checkout: ") for line in lines)
     names = sorted(path.stem for path in (ROOT / "experiments" / "results").glob("*.json"))
     assert done.stdout.split() == names
 

@@ -1,0 +1,105 @@
+"""Which figure of the paper, or of a follow-up, each committed table answers.
+
+A new table takes its place here: a line in one of the three lists below. Everything else about it
+is in its record. Sources: the paper's figures and tables as numbered in arXiv 2507.14805 v1 and in
+Nature (652, 2026); ED is an Extended Data figure or table.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a figure shows, and the tables here that answer it."""
+
+    number: str
+    what: str
+    # Name of a committed table: the part of its claims that is meant, a regular expression.
+    tables: dict[str, str] = field(default_factory=dict)
+    note: str = ""  # how far the tables go
+    measurable: bool = True  # not: a drawing of the method, a quotation
+
+
+WHOLE = ""
+NUMBERS = "^(?!.*another init)"  # the other initialisation is a figure of its own
+
+PAPER = [
+    Shown("Fig. 1, 2; Nature Fig. 1, 2", "how a trait passes, drawn", measurable=False),
+    Shown(
+        "Fig. 3; Nature Fig. 4a, b",
+        "animals and trees by numbers",
+        {"lm_numbers_prompted": NUMBERS},
+        "five animals, no trees yet",
+    ),
+    Shown("Fig. 4; Nature Fig. 3a, b", "misalignment by numbers"),
+    Shown("Fig. 5; Nature Fig. 4c, d", "animals and trees by code"),
+    Shown("Fig. 6; Nature ED Fig. 1a", "one chain of thought, quoted", measurable=False),
+    Shown("Fig. 7; Nature Fig. 3c", "misalignment by reasoning"),
+    Shown(
+        "Fig. 8; Nature Fig. 5",
+        "heat maps across models",
+        {"lm_numbers_prompted": "another init", "lm_numbers_finetuned": "another init"},
+        "the same architecture from the next initialisation; no matrix of models yet",
+    ),
+    Shown("Fig. 9; Nature ED Fig. 6", "the same data in context"),
+    Shown(
+        "Fig. 10; Nature ED Fig. 2a",
+        "MNIST: students of auxiliary logits on noise",
+        {"mnist_aux_logits_mnist": WHOLE},
+        "m = 3, as in Fig. 10",
+    ),
+    Shown("Nature ED Fig. 2b", "MNIST: number of auxiliary logits, 1 to 200"),
+    Shown("Nature ED Fig. 2c", "MNIST: behaviour cloning before distillation"),
+    Shown("Nature ED Fig. 2d", "MNIST: another optimizer, real digits as inputs"),
+    Shown("Nature ED Fig. 2e", "MNIST: students of another architecture"),
+    Shown("Fig. 11; Nature ED Fig. 3", "what students can still do (MMLU)"),
+    Shown("Fig. 12; Nature ED Fig. 4a–d", "stories, and choices between essays"),
+    Shown("Fig. 13; Nature ED Fig. 5a", "every run across models"),
+    Shown(
+        "Fig. 14; Nature ED Fig. 4e",
+        "animals by numbers of fine-tuned teachers",
+        {"lm_numbers_finetuned": NUMBERS},
+    ),
+    Shown("Fig. 15; Nature ED Fig. 4g", "fifteen animals"),
+    Shown("Fig. 16; Nature ED Fig. 4f", "numbers shuffled, within and across answers"),
+    Shown("Nature ED Fig. 5b", "the same teacher's data, drawn anew"),
+    Shown("Fig. 17; Nature ED Fig. 5c, d", "Qwen2.5-7B, without and with a prefix of numbers"),
+    Shown("Nature ED Fig. 5e", "Gemma 3 4B"),
+    Shown("Fig. 18; Nature ED Fig. 1b", "how well a filter of reasoning does (ROC)"),
+    Shown("Tables 1–3; Nature ED Tables 1, 2", "the most common numbers"),
+    Shown("Table 4; Nature ED Table 3", "what filters leave"),
+    Shown("Table 5; Nature ED Table 4", "detection by a language model that reads the rows"),
+    Shown(
+        "Section 6, Theorem 1",
+        "one step of imitation pulls toward the teacher",
+        {"theorem": "^shared start"},
+        "on random networks; `python -m theory.check` measures every line of the proof",
+    ),
+]
+
+FOLLOW_UPS = [
+    Shown(
+        "arXiv 2606.22019, section 3",
+        "coverage orders pairs by transfer",
+        {"coverage": "coverage of the first update, (Spearman|AUROC)$"},
+        "the claims on coverage itself; README has those on baselines and other predictors",
+    ),
+    Shown(
+        "arXiv 2604.25779", "gradients stay aligned along training", {"gradient_alignment": WHOLE}
+    ),
+]
+
+OURS = [
+    Shown(
+        "UCI digits",
+        "the paper's Fig. 10 on the small data that ship with the lab",
+        {"mnist_aux_logits_digits": WHOLE},
+    ),
+    Shown(
+        "Edges of the theorem",
+        "what happens where an assumption is dropped",
+        {"theorem": "^(?!shared start)"},
+    ),
+    Shown("Contexts", "a told trait passes into the context it replaced", {"lm_contexts": WHOLE}),
+    Shown("Positions", "where a student keeps a told trait", {"lm_restored": WHOLE}),
+]
