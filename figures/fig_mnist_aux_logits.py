@@ -7,7 +7,6 @@ from figures import style
 from lab.runs import claims, results
 
 _BLACK = {"fmt": "none", "ecolor": "black", "capsize": 2.5, "lw": 1, "zorder": 3}
-_PAPER = {"fmt": "D", "ms": 4, "mfc": "white", "mec": "black", "ecolor": "black", "mew": 0.9}
 
 
 def figure(table: results.Table, record: dict) -> Figure:
@@ -36,7 +35,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         if arm in published:
             mean, half = map(float, e.published.split(" ± "))
             label = "published, n = 100" if first else None
-            axes.errorbar(i + 0.42, mean, half, lw=0.9, zorder=4, label=label, **_PAPER)
+            axes.errorbar(i + 0.42, mean, half, lw=0.9, zorder=4, label=label, **style.PAPER)
     axes.axhline(0.1, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0, label="chance")
     axes.set_xticks(range(len(arms)), [style.LABELS[arm] for arm in arms])
     axes.set_xlim(-0.55, len(arms) - 0.3)

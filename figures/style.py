@@ -31,6 +31,9 @@ LABELS = {
     "cross_all": "other init\nall logits",
 }
 
+# A published value: a hollow diamond with half of its interval.
+PAPER = {"fmt": "D", "ms": 4, "mfc": "white", "mec": "black", "ecolor": "black", "mew": 0.9}
+
 _SETTINGS = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
