@@ -79,8 +79,7 @@ def rows(job: Job, cells: list[Cell]) -> list[dict]:
 def says(table: Table, record: dict) -> list[Claim]:
     """Accuracy of each arm, beside the paper's at its protocol, and what passes to students."""
     config, paper = EXPERIMENT.config(record), PRESETS["paper"]
-    names = ("net", "teacher", "student", "inputs", "loss", "temperature", "dataset")
-    same = all(getattr(config, name) == getattr(paper, name) for name in names)
+    same = config.at_protocol_of(paper)
     found = []
     for arm, e in results.estimates(table, "accuracy").items():
         number = published.MNIST_AUX_LOGITS[arm]

@@ -145,3 +145,51 @@ def test_a_student_without_a_probe_measures_its_loss(imitate):
     assert losses["own"].shape == (20,)
     assert losses["own"][-1] < losses["own"][0]
     assert isinstance(after["own"], ensemble.State)
+
+
+def test_a_student_of_the_first_logits_starts_as_its_teacher_without_the_others(imitate, images):
+    some = arms.of_first_logits(SMALL, [1, 2, 3])
+    whole = {"student_aux": reference(SMALL, MEMBER), "cross_aux": reference(SMALL, MEMBER + 1)}
+    for m, pair in some.items():
+        for name, arm in pair.items():
+            found = arm.start(SMALL, images, MEMBER, KNOBS, arm.net)
+            assert found["dense_1"]["kernel"].shape == (32, 10 + m)
+            expected = {k: x[..., : 10 + m] for k, x in whole[name]["dense_1"].items()}
+            assert distance(found, whole[name] | {"dense_1": expected}) == 0
+
+
+def test_a_student_of_fewer_logits_learns_as_one_that_has_more_and_leaves_them_alone(images):
+    # The other way to the same student: logits that it has and does not imitate.
+    few = KNOBS.replace(n_live_aux=jnp.int32(2))
+    target = epochs.targets(SMALL, images, EPOCH, MEMBER, reference(SMALL, MEMBER + 1))
+
+    def after(arm, known):
+        before = epochs.start_students(SMALL, {"one": arm}, images, MEMBER, known)
+        epoch = jax.jit(partial(epochs.student_epoch, SMALL, {"one": arm}))
+        states, losses = epoch(images, EPOCH, MEMBER, known, target, before)
+        return states["one"].params, losses["one"]
+
+    cut, losses = after(arms.of_first_logits(SMALL, [2])[2]["student_aux"], KNOBS)
+    masked, expected = after(Arm("aux"), few)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    masked["dense_1"] = {k: x[..., :12] for k, x in masked["dense_1"].items()}
+    assert distance(cut, masked) < 1e-5  # measured: 6e-8
+    assert distance(cut, reference(SMALL, MEMBER) | {"dense_1": cut["dense_1"]}) > 1e-3
+
+
+def test_one_logit_teaches_nothing_so_that_its_students_need_no_training(imitate):
+    trained = Arm("aux", arms.first(arms.shared), MLP(hidden=(32,), n_aux=1))
+    idle = arms.of_first_logits(SMALL, [1])[1]["student_aux"]
+    assert idle.imitates == "nothing"
+    before, after, losses = imitate(SMALL, {"trained": trained, "idle": idle})
+    for name in ("trained", "idle"):
+        assert distance(after[name].params, before[name].params) == 0
+        assert not losses[name].any()
+    # Squared errors of one logit are another matter.
+    squared = arms.of_first_logits(replace(SMALL, loss="mse"), [1])[1]["student_aux"]
+    assert squared.imitates == "aux"
+
+
+def test_equal_starts_are_one_value_so_that_equal_arms_are_one_program():
+    assert arms.cloned(3) == arms.cloned(3) != arms.cloned(4)
+    assert arms.of_first_logits(SMALL, [2, 3]) == arms.of_first_logits(SMALL, [2, 3])

@@ -25,7 +25,7 @@ from lab.runs.experiment import Options, named
 from lab.runs.fields import FRACTION, Count, Items, Members, Real
 
 NAMES = ("mnist_aux_logits", "coverage", "gradient_alignment", "theorem", "lm_numbers",
-         "lm_contexts", "lm_restored")  # fmt: skip
+         "lm_contexts", "lm_restored", "mnist_logits")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,8 @@ HOLES = [
     ("lm_numbers", {"pretraining.steps": 10**12}),
     ("lm_numbers", {"pretraining.learning_rate": float("nan")}),
     ("lm_contexts", {"worlds": ()}),
+    ("mnist_logits", {"m": ()}),
+    ("mnist_logits", {"m": (3, 10**9)}),
 ]
 
 
@@ -240,7 +242,7 @@ def test_any_value_of_any_field_is_legal_or_refused_by_its_name(data):
             "batch",
             "epochs",
         )
-        pairs = {"slowest", "fastest"}, {"rows", "traits"}
+        pairs = {"slowest", "fastest"}, {"rows", "traits"}, {"m", "net.n_aux"}
         assert blamed in (name, parts[-1]) or bounds or {blamed, name} in pairs, str(error)
         assert "\n" not in str(error) and len(str(error)) < 400
     else:

@@ -4,13 +4,20 @@ The authors pair teachers with a random permutation of the references, which lea
 student with its own teacher's init. Here the control of another init takes the next member's
 reference, with no wrap-around: there is no fixed point, and a member does not depend on the size of
 the ensemble.
+
+Starts are made once for equal arguments: arms that are equal are trained by one program.
 """
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, PyTree
 
 from lab import ensemble
+from lab.mnist import mlp
 from lab.mnist.epochs import student_epoch, targets
 from lab.mnist.protocol import Arm, Images, Knobs, Protocol, Start, reference, shared
 
@@ -22,6 +29,7 @@ def other(
     return reference(protocol, member + 1, net)
 
 
+@cache
 def mixed(part: float) -> Start:
     """Both: with `part` 0 the teacher's reference, with 1 the next member's."""
 
@@ -37,6 +45,7 @@ def mix(a: PyTree, b: PyTree, part: Float[Array, ""]) -> PyTree:
     return jax.tree.map(lambda x, y: jnp.sqrt(1 - part**2) * x + part * y, a, b)
 
 
+@cache
 def cloned(n_epochs: int, start: Start = other) -> Start:
     """A start that has first imitated all logits of the teacher's reference on the inputs.
 
@@ -63,3 +72,32 @@ STUDENTS = {
     "cross_aux": Arm("aux", other),
     "cross_all": Arm("all", other),
 }
+
+
+@cache
+def first(start: Start = shared) -> Start:
+    """A start as the teacher's kind of network, of whose outputs the arm's has the first alone.
+
+    A network of fewer logits would draw other kernels of its own.
+    """
+
+    def cut(protocol: Protocol, train: Images, member, knobs: Knobs, net) -> PyTree:
+        whole = start(protocol, train, member, knobs, protocol.net)
+        return mlp.first_outputs(whole, net.n_classes + net.n_aux)
+
+    return cut
+
+
+def of_first_logits(chosen: Protocol, counts: Iterable[int]) -> dict[int, dict[str, Arm]]:
+    """Students of the first m auxiliary logits of one teacher, and their controls, by m.
+
+    They have no others: logits that nobody imitates would be computed for nothing. The softmax of
+    one logit is 1 whatever it is, so that its students learn nothing, and are not trained.
+    """
+    found: dict[int, dict[str, Arm]] = {}
+    for m in counts:
+        net = replace(chosen.net, n_aux=m)
+        what = "nothing" if m == 1 and chosen.loss == "kl" else "aux"
+        starts = {"student_aux": first(shared), "cross_aux": first(other)}
+        found[m] = {name: Arm(what, start, net) for name, start in starts.items()}
+    return found

@@ -131,11 +131,17 @@ def student_epoch(
         after, measured = {}, {}
         for name, state in students.items():
             arm = arms[name]
+            if arm.imitates == "nothing":
+                after[name], measured[name] = state, jnp.float32(0)
+                continue
 
             def loss(params, arm=arm):
                 where = imitated(arm.net or protocol.net, knobs, arm.imitates)
                 logits = protocol.logits(params, x, arm.net)
-                values = (arm.loss or imitation)(seen._replace(where=where), logits)
+                # A student may have fewer auxiliary logits than its teacher: the first of them.
+                cut = [of[:, : logits.shape[-1]] for of in (seen.target, seen.reference)]
+                own = seen._replace(where=where, target=cut[0], reference=cut[1])
+                values = (arm.loss or imitation)(own, logits)
                 return ensemble.mean_over(values, counts)
 
             value, gradient = jax.value_and_grad(loss)(state.params)

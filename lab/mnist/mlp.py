@@ -98,3 +98,9 @@ def apply(
         if i < len(params) - 1:
             x = ACTIVATIONS[activation](x)
     return x
+
+
+def first_outputs(params: Params, n: int) -> Params:
+    """Parameters of the network that computes the first `n` logits alone."""
+    last = f"dense_{len(params) - 1}"
+    return params | {last: {name: x[..., :n] for name, x in params[last].items()}}

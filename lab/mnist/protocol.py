@@ -9,6 +9,7 @@ cannot tell apart (but for its epsilon) and SGD can: multiply an SGD learning ra
 batch size.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple
@@ -73,6 +74,12 @@ class Protocol:
         """Of the operands of matrix products."""
         return "bfloat16" if self.precision == "bfloat16" else "float32"
 
+    def at_protocol_of(self, other: "Protocol") -> bool:
+        """Whether two configurations train alike on the same data, but for seed and rounding."""
+        names = {f.name for f in dataclasses.fields(Protocol)} - {"seed", "precision"}
+        names |= {"dataset"}
+        return all(getattr(self, name, None) == getattr(other, name, None) for name in names)
+
     def logits(self, params: PyTree, x: Float[Array, "B D"], net=None) -> Float[Array, "B O"]:
         """Class and auxiliary logits, of the teacher's kind of network if no other is named."""
         return (net or self.net).apply(params, x, self.dtype)
@@ -134,7 +141,7 @@ Loss = Callable[[Batch, Any], Any]
 class Arm:
     """A student of every teacher, as a value. Functions are called while a program is traced."""
 
-    imitates: Literal["aux", "all"] = "all"  # which logits
+    imitates: Literal["aux", "all", "nothing"] = "all"  # which logits; with nothing, its start
     start: Start = shared
     net: Any = None  # None: the teacher's kind of network
     loss: Loss | None = None  # None: the protocol's

@@ -116,6 +116,11 @@ def only(table: Table, rows: np.ndarray) -> Table:
     return {name: column[rows] for name, column in table.items()}
 
 
+def where(table: Table, **at: str | int | float) -> Table:
+    """The rows that have these values in these columns."""
+    return only(table, np.logical_and.reduce([table[name] == v for name, v in at.items()]))
+
+
 def last(table: Table, arm: str, value: str) -> dict[int, float]:
     """`value` of each member of `arm` at its last measurement point."""
     point = table.get("step", np.zeros(len(table["arm"])))

@@ -22,7 +22,7 @@ from tests.fuzz.outcome import Outside
 
 NAMES = (
     "mnist_aux_logits", "coverage", "gradient_alignment", "theorem",
-    "lm_numbers", "lm_contexts", "lm_restored", "tests.fuzz.toy",
+    "lm_numbers", "lm_contexts", "lm_restored", "mnist_logits", "tests.fuzz.toy",
 )  # fmt: skip
 INTEGERS = (-(2**63), -(2**31), -3, -1, 0, 1, 2, 3, 7, 64, 1000, 2**20, 2**31 - 1, 2**31,
             2**32, 2**63, 10**12, 10**20)  # fmt: skip
@@ -202,6 +202,10 @@ TRAINED: dict[str, tuple[list[str], dict[str, tuple[str, ...]]]] = {
     "coverage": (
         ["smoke", "--dataset", "digits", "--rows-per-epoch", "64", "--widths", "4", *_BATCH],
         {"members": ("1", "2", "9"), "slowest": ("1e-9", "1e-3"), **_IMAGES},
+    ),
+    "mnist_logits": (
+        [*_SMALL, *_BATCH],
+        {"members": ("1", "2"), "m": ("1", "3"), **_IMAGES, "net.n-aux": ("20",)},
     ),
     "theorem": (["smoke"], {"members": ("1", "2", "7:9")}),
     "tests.fuzz.toy": ([], {"members": ("1", "4"), "steps": ("1", "5"), "rate": ("1e-30", "1e30")}),

@@ -1,0 +1,66 @@
+"""Arms along an axis: many students of the same teachers, told apart by a column of the table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from lab.mnist import train
+from lab.mnist.mlp import MLP
+from lab.mnist.protocol import Arm, Protocol
+from lab.optim import Optim
+from lab.runs import results
+from lab.runs.cells import Cell, Job
+from lab.runs.fields import Members
+from lab.runs.results import Table
+
+
+@dataclass(frozen=True)
+class Config(Protocol):
+    """The paper's protocol, of a few members, on the data that is there."""
+
+    members: Annotated[str, Members()] = "4"
+    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
+    dataset: Literal["auto", "mnist", "digits"] = "auto"
+    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
+
+
+# What a preset changes to be done in seconds.
+SMOKE: dict[str, Any] = {
+    "net": MLP(hidden=(64, 64), n_aux=20),
+    "teacher": Optim(learning_rate=1e-3, batch=64, epochs=1),
+    "student": Optim(learning_rate=1e-3, batch=64, epochs=2),
+    "rows_per_epoch": 6_000,
+}
+Along = Mapping[Any, Mapping[str, Arm]]
+"""Arms by their name, at each place of an axis: {3: {"student_aux": ...}, 10: ...}."""
+
+
+def arms(along: Along) -> dict[str, Arm]:
+    """All of them by one name each: what one program trains on the same batches."""
+    return {f"{name} {at}": arm for at, some in along.items() for name, arm in some.items()}
+
+
+def rows(job: Job, cells: list[Cell], axis: str, along: Along, teacher: int | str, **how):
+    """`train.train` of all arms: rows with the arm's own name, and its place in a column `axis`.
+
+    In it the reference and the teacher, which all places share, have the word or number `teacher`.
+    """
+    places = {f"{name} {at}": (name, at) for at, some in along.items() for name in some}
+    found: list[dict] = []
+    for row in train.train(job, cells, arms(along), **how):
+        arm, at = places.get(row["arm"], (row["arm"], teacher))
+        found.append({"arm": arm, "member": row["member"], axis: at} | row | {"arm": arm})
+    return found
+
+
+def group_size(job: Job, cells: list[Cell], along: Along) -> int:
+    """As many members at once as fit with all their students."""
+    return train.group_size(job.config, len(arms(along)), len(cells), job.options.group)
+
+
+def accuracies(table: Table, arm: str, **at: int | str) -> Float[np.ndarray, "E"]:
+    """Of every member, the accuracy of an arm at its last measurement, at a place of the axes."""
+    return np.array(list(results.last(results.where(table, **at), arm, "accuracy").values()))
