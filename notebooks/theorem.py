@@ -148,7 +148,7 @@ draw(axes, 1e-2)
 # %% [markdown]
 # From a shared start the trait loss falls, in proportion to $\epsilon$: blue on the dashed line.
 # From another start the student's step changes it too, but by an amount that does not know what the
-# teacher did: flat in $\epsilon$, and of either sign, since it imitates an untrained stranger.
+# teacher did: flat in $\epsilon$, and of either sign (try other values of `SEED`), since it imitates an untrained stranger.
 #
 # ## 4. The pull itself, with a slider
 #
@@ -175,7 +175,7 @@ def plane(axes, eps):
     axes.axvspan(0, 1.1, color=SHARED, alpha=0.06, lw=0)
     arrow(axes, theta, SHARED, eps, "shared start")
     arrow(axes, other, OTHER, eps, "other start")
-    axes.set(xlim=(-1.1, 1.1), ylim=(-0.05, 1.3), aspect="equal", xlabel="along the teacher's step")
+    axes.set(xlim=(-1.1, 1.1), ylim=(-0.05, 1.9), aspect="equal", xlabel="along the teacher's step")
     axes.set_title(f"$\\epsilon$ = {eps:.2g}; cosines:", fontsize=8)
     axes.legend(frameon=False, fontsize=7, loc="upper left")
 
