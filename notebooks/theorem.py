@@ -30,17 +30,22 @@ if importlib.util.find_spec("lab") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", SOURCE], check=True)
 
 # %%
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
+from lab import devices
 from theory import expansion, gradients
-from theory.programs import Program
+from theory.programs import QUICK, Program
 
+devices.start()
 jax.config.update("jax_enable_x64", True)  # the claims are on orders of small numbers
 plt.rcParams["figure.dpi"] = 110
+quick = partial(jax.jit, compiler_options=QUICK)  # small programs that run for a moment
 SHARED, OTHER = style.COLOURS["student_all"], style.COLOURS["cross_all"]
 
 # %% [markdown]
@@ -53,7 +58,7 @@ SHARED, OTHER = style.COLOURS["student_all"], style.COLOURS["cross_all"]
 # %%
 PROGRAM = Program(model="mlp_2", activation="tanh", loss="squared", subset="aux", trait="classes")
 SEED = jnp.uint32(0)
-theta, other = PROGRAM.starts(SEED)  # the shared initialisation, and another one
+theta, other = quick(PROGRAM.starts)(SEED)  # the shared initialisation, and another one
 setting = PROGRAM.setting(SEED, theta)
 print(f"trait loss of the untrained network: {setting.trait(theta):.3f} nats")
 
@@ -66,8 +71,8 @@ print(f"trait loss of the untrained network: {setting.trait(theta):.3f} nats")
 # others move too. They share the hidden layers.
 
 # %%
-D_T = gradients.teacher_direction(setting, theta)
-logits, J = jax.jvp(setting.logits, (theta,), (D_T,))
+D_T = quick(lambda: gradients.teacher_direction(setting, theta))()
+logits, J = quick(lambda: jax.jvp(setting.logits, (theta,), (D_T,)))()
 
 figure, axes = plt.subplots(figsize=(5, 2.6))
 axes.plot(np.arange(7), np.asarray(J).T, ".", color=SHARED, alpha=0.6)
@@ -88,10 +93,17 @@ axes.set(xlabel="logit (shaded: imitated)", ylabel="$J$, a dot an input of noise
 # $J$ enters twice: the teacher moved along $D_T$, and we ask about motion along $D_T$. A square has
 # no sign.
 
+
 # %%
-A = gradients.leading_coefficient(setting, theta)
+@quick
+def direction(student, eps):
+    """D_S of a student that starts anywhere, after the teacher's step from the shared start."""
+    return gradients.directions(setting, student, theta, eps)[1]
+
+
+A = float(quick(lambda: gradients.leading_coefficient(setting, theta))())
 for eps in (1e-1, 1e-2, 1e-3):
-    _, D_S = gradients.directions(setting, theta, theta, eps)
+    D_S = direction(theta, eps)
     print(f"eps {eps:6g}:  D_S.D_T / eps = {gradients.dot(D_S, D_T) / eps:.6f}   A = {A:.6f}")
 
 # %% [markdown]
@@ -104,10 +116,10 @@ for eps in (1e-1, 1e-2, 1e-3):
 # %%
 ALPHA = 0.5
 EPS = np.logspace(-4, 1, 41)
-_, C = expansion.change_closed_form(setting, theta, ALPHA)
+_, C = quick(lambda: expansion.change_closed_form(setting, theta, ALPHA))()
 
 
-@jax.jit
+@quick
 def changes(student, alpha):
     """Change of the trait loss by a student's step, at every eps."""
     one = lambda eps: gradients.step(setting, student, theta, eps, alpha).change
@@ -136,7 +148,7 @@ draw(axes, 1e-2)
 # %% [markdown]
 # From a shared start the trait loss falls, in proportion to $\epsilon$: blue on the dashed line.
 # From another start the student's step changes it too, but by an amount that does not know what the
-# teacher did: flat in $\epsilon$, and of either sign, since it imitates an untrained stranger.
+# teacher did: flat in $\epsilon$, and of either sign (try other values of `SEED`), since it imitates an untrained stranger.
 #
 # ## 4. The pull itself, with a slider
 #
@@ -148,7 +160,7 @@ draw(axes, 1e-2)
 # %%
 def arrow(axes, student, colour, eps, label):
     """A student's step in the plane of the teacher's direction and what is at right angles to it."""
-    _, D_S = gradients.directions(setting, student, theta, eps)
+    D_S = direction(student, eps)
     along = gradients.dot(D_S, D_T) / gradients.norm(D_T)
     across = jnp.sqrt(jnp.maximum(gradients.norm(D_S) ** 2 - along**2, 0))
     size = jnp.maximum(gradients.norm(D_S), 1e-30)
@@ -163,7 +175,7 @@ def plane(axes, eps):
     axes.axvspan(0, 1.1, color=SHARED, alpha=0.06, lw=0)
     arrow(axes, theta, SHARED, eps, "shared start")
     arrow(axes, other, OTHER, eps, "other start")
-    axes.set(xlim=(-1.1, 1.1), ylim=(-0.05, 1.3), aspect="equal", xlabel="along the teacher's step")
+    axes.set(xlim=(-1.1, 1.1), ylim=(-0.05, 1.9), aspect="equal", xlabel="along the teacher's step")
     axes.set_title(f"$\\epsilon$ = {eps:.2g}; cosines:", fontsize=8)
     axes.legend(frameon=False, fontsize=7, loc="upper left")
 
@@ -203,13 +215,15 @@ mine = Program(model="mlp_2", activation="tanh", loss="kl", subset="odd", trait=
 
 def pulls(program, seeds=range(4)):
     """D_S.D_T over A eps, at every eps and seed: 1 where the theorem's first order is all."""
-    for seed in map(jnp.uint32, seeds):
+
+    def of(seed):
         start, _ = program.starts(seed)
         case = program.setting(seed, start)
-        first = gradients.leading_coefficient(case, start)
-        one = lambda eps, case=case, start=start: gradients.step(case, start, start, eps, 1.0)
+        one = lambda eps: gradients.step(case, start, start, eps, 1.0)
         products = jax.lax.map(one, jnp.asarray(EPS)).product
-        yield np.asarray(products / (first * EPS))
+        return products / (gradients.leading_coefficient(case, start) * EPS)
+
+    return np.asarray(quick(jax.vmap(of))(jnp.asarray(seeds, jnp.uint32)))
 
 
 figure, axes = plt.subplots(figsize=(5.5, 3))
