@@ -1105,6 +1105,7 @@ def copy_to(folder: Path) -> Path:
 def run(folder: Path, nodes: Iterable[str]) -> tuple[int, str]:
     """Pytest's exit status and what it says of some tests, up to the first that fails."""
     words = ["pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *nodes]
+    words += ["-W", "ignore:Module already imported"]  # by `warm`
     return module(folder, words, timeout=1200)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 # A line of stdin is [seconds, module, *arguments]; a line of stdout is [exit status, output].
 SERVER = """
 import json, os, runpy, signal, sys, tempfile, traceback, warnings
-import beartype, jax, matplotlib.figure, msgspec, optax, pytest, rich.table, scipy.special, tyro
+import beartype, hypothesis.strategies, jax, jaxtyping, matplotlib.figure, msgspec, optax, pytest
+import rich.table, scipy.special, tyro
 warnings.filterwarnings("ignore", "os.fork")  # JAX has no threads before its first array
 for line in sys.stdin:
     folder, seconds, *sys.argv = json.loads(line)
