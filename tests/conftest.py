@@ -8,7 +8,8 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of the time was compiling. What these flags give differs from what users run in last digits,
-# and takes a fifth of the time to make. Tests of stored digits start processes without them.
+# and takes a fifth of the time to make. Replays of committed tables do without; so does all, under
+# `XLA_FLAGS= pytest`.
 FLAGS = [
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
