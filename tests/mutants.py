@@ -8,9 +8,7 @@ killed if pytest says that tests failed, not if it could not run them. Exits wit
 """
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
+
+from tests import warm
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("lab", "theory", "figures", "experiments", "tests")
@@ -1105,20 +1105,13 @@ def copy_to(folder: Path) -> Path:
 def run(folder: Path, nodes: Iterable[str]) -> tuple[int, str]:
     """Pytest's exit status and what it says of some tests, up to the first that fails."""
     words = ["pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *nodes]
+    words += ["-W", "ignore:Module already imported"]  # by `warm`
     return module(folder, words, timeout=1200)
 
 
-def module(folder: Path, words: Iterable[str], timeout: float) -> tuple[int, str]:
+def module(folder: Path, words: Iterable[str], timeout: int) -> tuple[int, str]:
     """Exit status and output of `python -m WORDS` of a copy of the tree."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return warm.run(folder, list(words), timeout)
 
 
 def status(mutant: Mutant, folder: Path) -> tuple[int, str]:

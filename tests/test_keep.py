@@ -20,7 +20,7 @@ CLEAN = {"commit": HEAD, "dirty": False}
 @pytest.fixture
 def made(tmp_path):
     """A run folder of four members, as if they had just been run."""
-    rows, record = results.read(keep.RESULTS / "theorem.json")
+    rows, record = results.read(keep.RESULTS / "mnist_aux_logits_digits.json")
     folder = tmp_path / "run"
     folder.mkdir()
     some = [row for row in rows if row["member"] < 4]
@@ -76,7 +76,7 @@ def test_nothing_is_written_through_a_link_and_a_changed_run_is_not_kept(kept, m
         kept(CLEAN)
     (tmp_path / "a_table.json").unlink()
     table = made / "table.csv"
-    table.write_text(table.read_text().replace("shared start", "shared stars"))
+    table.write_text(table.read_text().replace("student_aux", "student_all"))
     with pytest.raises(LabError, match=r"table.csv was changed.*--fresh"):
         kept(CLEAN)
     assert not list(tmp_path.glob("a_table*"))
