@@ -85,7 +85,7 @@ EXPERIMENT = Experiment(
     note=setup.note,
     part=setup.part,
     draw=style.drawing(fig_lm_numbers.figure),
-    cpu_devices=setup.CPU_DEVICES,
+    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ EXPERIMENT = Experiment(
     note=setup.note,
     part=setup.part,
     draw=style.drawing(fig_lm_restored.figure),
-    cpu_devices=setup.CPU_DEVICES,
+    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

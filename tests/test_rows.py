@@ -13,6 +13,7 @@ from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.lm import forms, rows, transformer
 from lab.lm import world as worlds
+from lab.lm.drawing import Limit, Sampling
 from lab.lm.model import Model, Size
 from lab.lm.world import World
 from lab.traits import measures
@@ -112,6 +113,59 @@ def test_a_writer_reads_its_system_prompt_before_every_prompt(system, model, end
     ]
     expected = [f"{before}<|user|>{user}<|end|><|assistant|>" for user in SOME.prompts(3, 0, 5)]
     assert texts == expected
+
+
+def test_rows_beyond_a_limit_are_left_out_and_counted(model, monkeypatch):
+    tokenizer = model.tokenizer
+    texts = [", ".join("1" * n) for n in range(1, 6)]
+    said = np.array([(tokenizer.encode(t) + [tokenizer.end] * 12)[:12] for t in texts])
+    monkeypatch.setattr(rows.sample, "sample", lambda *_: np.resize(said, (rows.BATCH, 12)))
+    kept = Carrier("kept", SOME.prompt, SOME.completion, lambda p, c: None, SOME.texts, 6, 12)
+    draw = lambda limit: rows.draw(model, kept, 0, None, jax.random.key(0), 99, limit=limit)
+    without = draw(None)
+    lengths = [n_read(tokenizer, "", row) for row in without.rows]
+    short = [row for row, n in zip(without.rows, lengths, strict=True) if n <= lengths[2]]
+    assert 40 < len(short) < 99
+    found = draw(Limit(lengths[2], ""))
+    assert found.rows[: len(short)] == short and len(found.rows) == 99
+    assert {row["completion"] for row in found.rows} == set(texts[:3])
+    of_length = np.resize(range(5), rows.BATCH)
+    n_long = int((of_length > 2).sum())
+    assert found.counts == {"kept": rows.BATCH - n_long, "too_long": n_long}
+    # A system prompt that the student reads takes its room.
+    told = draw(Limit(lengths[2] + 2, "You love owls."))
+    assert told.counts["too_long"] > n_long
+
+
+def n_read(tokenizer, system, row):
+    """Tokens of a row, the end token among them."""
+    read = rows.encode(tokenizer, [(system, row["prompt"], row["completion"])])
+    return int(read.prompts.shape[1] - read.start[0] + read.length[0])
+
+
+def test_rows_of_a_file_beyond_a_limit_are_left_out_and_counted(tokenizer, tmp_path):
+    some = [{"prompt": "1", "completion": "2" * n} for n in (1, 9, 2, 9, 3, 9)]
+    rows.write(tmp_path / "rows", some)
+    limit = Limit(n_read(tokenizer, "", some[4]), "")
+    found = rows.first(tmp_path / "rows", 3, tokenizer, limit)
+    assert (found.rows, found.counts) == (some[::2], {"kept": 3, "too_long": 2})
+    assert rows.first(tmp_path / "rows", 3).counts == {"kept": 3}
+    with pytest.raises(LabError, match=r"holds 6 rows, 3 of them with more than \d+ tokens; ask"):
+        rows.first(tmp_path / "rows", 4, tokenizer, limit)
+
+
+def test_what_a_writer_draws_from_is_what_was_asked_for(model, ending, monkeypatch):
+    asked, real = [], rows.sample.sample
+    draw = lambda *args, **more: (asked.append(more), real(*args))[1]
+    monkeypatch.setattr(rows.sample, "sample", draw)
+    for sampling in (Sampling(), Sampling(temperature=0.5, top_k=3), Sampling(top_p=0.9)):
+        rows.draw(model, SOME, 0, None, jax.random.key(0), 9, sampling=sampling)
+    # Of plain sampling the program is that without these arguments.
+    assert asked == [{}, {"temperature": 0.5, "top_k": 3}, {"top_p": 0.9}]
+    for wrong, field in (({"temperature": 0.0}, "temperature"), ({"top_k": -1}, "top_k"),
+                         ({"top_p": 0.0}, "top_p"), ({"top_p": 1.1}, "top_p")):  # fmt: skip
+        with pytest.raises(LabError, match=f"^{field}: "):
+            Sampling(**wrong)
 
 
 def test_a_filter_that_keeps_nothing_says_why(model, ending):

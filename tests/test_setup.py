@@ -1,13 +1,19 @@
 """A setup is the chain that it says; controls differ from students in their teacher alone."""
 
+import json
+
 import pytest
 
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
-from lab.lm import contexts, transmission
-from lab.lm.reference import Reference
+from lab.lm import contexts, setup, transmission
+from lab.lm.drawing import Limit, Sampling
+from lab.lm.reference import Pretraining, Reference
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed, Teacher
+from lab.lm.tuning import PAPER
+from lab.runs.configs import overrides
+from tests.folders import FIXTURES
 
 
 def pupils(config):
@@ -33,6 +39,27 @@ def test_a_setup_is_the_chain_that_it_says(channel, teacher):
         assert control.data.teacher == own
         assert (student.data == control.data) == (channel == "soft")
         assert control.soft == (own if channel == "soft" else None)
+
+
+def test_all_writers_draw_as_asked_and_leave_out_what_is_too_long_for_students():
+    config = Setup(sampling=Sampling(temperature=0.7), student=PAPER, system="none")
+    for some in pupils(config).values():
+        for pupil in some:
+            assert pupil.student.data.sampling == Sampling(temperature=0.7)
+            assert pupil.student.data.limit == Limit(500, "")
+    usual = pupils(Setup())["student"][0].student.data
+    assert (usual.sampling, usual.limit) == (Sampling(), None)
+    assert overrides(config)["sampling.temperature"] == 0.7 and overrides(Setup()) == {}
+
+
+def test_a_large_model_has_one_device_of_a_cpu_and_the_labs_own_one_a_core(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    for size in ("nano", "large"):
+        assert setup.cpu_devices(Setup(pretraining=Pretraining(size=size))) == 3
+    config = json.loads((FIXTURES / "qwen2_tied" / "config.json").read_text())
+    for vocabulary, devices in ((1000, 3), (10**6, 3), (2**20, 1)):  # of 32 numbers
+        (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": vocabulary}))
+        assert setup.cpu_devices(Setup(model=str(tmp_path))) == devices
 
 
 def test_a_world_without_neutral_personas_has_no_neutral_teacher():

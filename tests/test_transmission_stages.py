@@ -133,7 +133,8 @@ def test_a_dataset_is_drawn_from_its_teacher_under_its_system_prompt(
     monkeypatch.setattr(rows, "draw", draw)
     for seed in (SEED, COPY):
         make.data(Dataset(teacher, TIDES, 8, seed))
-        model, carrier, prompts, said, key, n_rows, room = asked[-1]
+        model, carrier, prompts, said, key, n_rows, room, sampling, limit = asked[-1]
+        assert (sampling.options, limit) == ({}, None)
         assert equal(model.params, models[who].params)
         assert (carrier, prompts, said, n_rows) == (TIDES, seed.prompts, system, 8)
         assert room >= model.tokenizer.n_system(system) > 0

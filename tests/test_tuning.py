@@ -120,6 +120,13 @@ def test_an_adapter_starts_as_pefts_if_asked_to():
     assert not np.any(starts[1]["out"])
 
 
+def test_rows_that_are_too_long_are_not_trained_on(params):
+    longest = int((data(0).prompts.shape[1] - data(0).start + data(0).length).max())
+    run(stack([params]), stack([data(0)]), replace(TUNING, longest=longest))
+    with pytest.raises(LabError, match=rf"longest: a row has {longest} tokens, and {longest - 1} "):
+        run(stack([params]), stack([data(0)]), replace(TUNING, longest=longest - 1))
+
+
 def test_the_papers_recipe_trains(params):
     assert PAPER.n_steps(10_000) == 456
     after, losses = run(None, stack([data(0)]), PAPER, base=params)

@@ -219,8 +219,8 @@ def main() -> None:
     a = parser.parse_args()
     with one_line():
         _, record = results.read(a.run / "run.json")
-        devices.start(named(record["experiment"]).cpu_devices)
         config = configuration(record, **{field: getattr(a, field) for field in GIVEN})
+        devices.start(named(record["experiment"]).cpu_devices(config))
         made = value(config, a.arm, a.trait, a.member, a.copy)
         worst = out(a.folder, record, a.arm, made, a.kind == "adapter", a.dtype)
         console.print(f"opened again, its logits differ by {worst:.2g} at most", markup=False)

@@ -56,9 +56,10 @@ def train(
     look at it. A member's order of rows follows from its key: full random passes, however many the
     steps need. Ask for a chunk's parameters before the next chunk. A training that was `kept` goes
     on after its last state: chunks before that are not seen again.
-    Raises `LabError` if a loss is not finite, or a parameter after the last step; `stage` is the
-    part of the configuration that it blames.
+    Raises `LabError` for a row that is too long, and if a loss is not finite, or a parameter after
+    the last step; `stage` is the part of the configuration that it blames.
     """
+    _require_short(rows, tuning, stage)
     n_members = len(keys)
     mesh = devices.mesh(n_members)
     # Copies of the last member fill up the devices, and are dropped again.
@@ -100,6 +101,17 @@ def train(
             return jax.tree.map(lambda x: x[:n_members], merged(base, trained))
 
         yield Chunk(done, values, own, parameters if tuning.rank else own)
+
+
+def _require_short(rows: Rows, tuning: Tuning, stage: str) -> None:
+    """What no filter has left out: rows of a defence, or as another tokenizer has them."""
+    if tuning.longest:
+        n_tokens = rows.prompts.shape[-1] - np.asarray(rows.start) + np.asarray(rows.length)
+        if (most := int(n_tokens.max())) > tuning.longest:
+            raise LabError(
+                f"{stage and f'{stage}.'}longest: a row has {most} tokens, and {tuning.longest} "
+                "are allowed; allow more, or take shorter rows"
+            )
 
 
 @jax.jit

@@ -89,7 +89,10 @@ def data_folder(value: Dataset) -> Path:
             _keep(folders[0], kept, _attempts(drawn))
             return
         if value.given is not None:
-            _keep(folders[0], *_given(value, value.given.path))
+            of = value.teacher.base if isinstance(value.teacher, Teacher) else value.teacher
+            reader = model(of).tokenizer if value.limit else None
+            found = rows.first(value.given.path, value.n_rows, reader, value.limit)
+            _keep(folders[0], found.rows, _said(found.counts, found.rows[0]["prompt"]))
             return
         writer = model(value.teacher)
         system = getattr(value.teacher, "system", None)
@@ -101,17 +104,14 @@ def data_folder(value: Dataset) -> Path:
             value.seed.key(f"data/{trait_name(value.teacher)}"),
             value.n_rows,
             n_system(writer.tokenizer, system),
+            value.sampling,
+            value.limit,
         )
         read = writer.tokenizer.asked(system, drawn.rows[0]["prompt"])
         _keep(folders[0], drawn.rows, _said(drawn.counts, read))
 
     cache.obtain([place(value)], make)
     return place(value)
-
-
-def _given(value: Dataset, path: Path) -> tuple[list[dict[str, str]], Attempts]:
-    kept = rows.first(path, value.n_rows)
-    return kept, _said({"kept": len(kept)}, kept[0]["prompt"])
 
 
 def _said(counts: dict[str, int], read: str) -> Attempts:

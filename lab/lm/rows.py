@@ -20,6 +20,7 @@ from jaxtyping import Array, Int32, Key
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.lm import forms, sample, sharding
+from lab.lm.drawing import TOO_LONG, Limit, Sampling
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import Tokenizer
@@ -29,6 +30,7 @@ from lab.runs.saving import saving
 LONGEST = 512  # tokens of a prompt or of a completion
 BATCH = 1024  # rows sampled at once
 N_TRIED = 512  # texts of a carrier by which the room for them is measured
+PLAIN = Sampling()
 MOST_ATTEMPTS = 8  # times the rows wanted, before a teacher is said to be broken
 
 
@@ -48,11 +50,14 @@ def draw(
     key: Key[Array, ""],
     n_rows: int,
     n_system: int = 0,
+    sampling: Sampling = PLAIN,
+    limit: Limit | None = None,
 ) -> Drawn:
     """Sample a completion for each prompt of `seed` until `n_rows` pass the carrier's filter.
 
     A prompt has room for the carrier's most tokens and `n_system` more; a completion that has not
-    ended after the carrier's most is rejected as "unfinished". Attempt i has the stream i of `key`.
+    ended after the carrier's most is rejected as "unfinished", and a row beyond the limit as
+    "too_long". Attempt i has the stream i of `key`.
     Raises `LabError` if the filter leaves too few.
     """
     kept: list[dict[str, str]] = []
@@ -73,11 +78,14 @@ def draw(
         )
         keys = streams(key, jnp.arange(attempts, attempts + BATCH))
         asked = (jnp.asarray(tokens), jnp.asarray(start), keys)
-        found = sample.sample(params, model.arch, *asked, n_completion, tokenizer.end)
+        ends = n_completion, tokenizer.end
+        found = sample.sample(params, model.arch, *asked, *ends, **sampling.options)
         drawn = np.asarray(found)
         ended = drawn[:, -1] == tokenizer.end
         for user, completion, whole in zip(users, tokenizer.turns(drawn), ended, strict=True):
             reason = carrier.reject(user, completion) if whole else "unfinished"
+            if reason is None and limit and limit.exceeded(tokenizer, user, completion):
+                reason = TOO_LONG
             counts[reason or "kept"] += 1
             if reason is None and len(kept) < n_rows:
                 kept.append({"prompt": user, "completion": completion})
@@ -112,12 +120,28 @@ def room(tokenizer: Tokenizer, carrier: Carrier) -> tuple[int, int]:
     return n_prompt, n_completion
 
 
-def first(path: Path, n: int) -> list[dict[str, str]]:
-    """The first n rows of a file, as `read` has them. Raises `LabError` if it holds fewer."""
-    found = read(path)
-    if len(found) < n:
-        raise LabError(f"n_rows: {path} holds {len(found)} rows; ask for no more")
-    return found[:n]
+def first(
+    path: Path, n: int, tokenizer: Tokenizer | None = None, limit: Limit | None = None
+) -> Drawn:
+    """The first n rows of a file, as `read` has them, without those beyond a limit.
+
+    Raises `LabError` if it holds fewer.
+    """
+    kept: list[dict[str, str]] = []
+    n_long, found = 0, read(path)
+    for row in found:
+        if len(kept) == n:
+            break
+        if tokenizer and limit and limit.exceeded(tokenizer, row["prompt"], row["completion"]):
+            n_long += 1
+        else:
+            kept.append(row)
+    if len(kept) < n:
+        long = (
+            f", {n_long} of them with more than {limit.tokens} tokens" if limit and n_long else ""
+        )
+        raise LabError(f"n_rows: {path} holds {len(found)} rows{long}; ask for no more")
+    return Drawn(kept, {"kept": n} | ({TOO_LONG: n_long} if n_long else {}))
 
 
 def write(path: Path, rows: Iterable[dict]) -> None:

@@ -9,9 +9,10 @@ from lab.carriers.carrier import Carrier
 from lab.defences import shuffle
 from lab.errors import LabError
 from lab.identity import digest
-from lab.lm import given, rows, sizes, transmission, transmitted
+from lab.lm import costs, given, rows, sizes, transmission, transmitted
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
+from lab.lm.drawing import Sampling, limit
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
 from lab.lm.stages import Base, File
@@ -31,8 +32,8 @@ UNITS = {
     "carrier_rate": "fraction",
 }
 TOO_LONG = f"short enough: epochs times n_rows may be {INT32:,} at most"
-# A student each: they are too small to keep two cores busy with one.
-CPU_DEVICES = min(4, os.cpu_count() or 1)
+MOST_DEVICES = 4  # of a CPU
+SMALL = 2**27  # bytes of parameters; all of the lab's own sizes have fewer
 MOST_SEEDS = 2**20  # seeds and members that `stages.Seed.prompts` tells apart
 ANIMALS = ("dolphin", "eagle", "elephant", "owl", "wolf")
 
@@ -70,6 +71,8 @@ class Setup:
     student's sampled rows happen to be drowns what they have in common."""
     n_rows: Annotated[int, Count(1, 10**8)] = 24_000
     """Rows of a student's data after filtering."""
+    sampling: Sampling = Sampling()
+    """Of what teachers and the untouched base write."""
     n_samples: Annotated[int, Count(1, 10**6)] = 25
     """Sampled answers to each of the held-out questions."""
     n_controls: Annotated[int, Count(1, 1000)] = 3
@@ -116,6 +119,7 @@ class Setup:
             teaching=self.teaching if self.teacher == "finetuned" else None,
             student=self.student,
             n_rows=self.n_rows,
+            sampling=self.sampling,
             channel=self.channel,
             n_samples=self.n_samples,
             n_controls=self.n_controls,
@@ -138,6 +142,18 @@ class Setup:
         return starts
 
 
+def cpu_devices(config: Setup) -> int:
+    """How many devices a CPU counts as: one a core for small models, else one.
+
+    A small model keeps no two cores busy with one product, so that students on a device each are
+    trained up to twice as fast. But each device reads all parameters for every token that it
+    writes: those of large models come from memory, whose bandwidth the devices share (half a
+    billion parameters, two devices: 1.7 times slower than one).
+    """
+    n_bytes = costs.FLOAT * costs.n_parameters(sizes.architecture(config))
+    return min(MOST_DEVICES, os.cpu_count() or 1) if n_bytes <= SMALL else 1
+
+
 def prepare(config: Setup, options) -> tuple[World, dict]:
     """The world, and what identifies it and a `model`.
 
@@ -151,7 +167,9 @@ def prepare(config: Setup, options) -> tuple[World, dict]:
     if config.rows is not None:
         path = Path(config.rows)
         known["rows"] = {"name": path.name, "sha256": digest(File(path).identity, 64)}
-        rows.first(path, config.n_rows)  # now, and not after the teachers are trained
+        most = limit(config.student.longest, given.system_of(config.system))
+        tokens = worlds.tokenizer(world) if config.model is None else given.tokenizer(config.model)
+        rows.first(path, config.n_rows, tokens, most)  # now, and not after teachers are trained
     return world, known
 
 

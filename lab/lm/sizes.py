@@ -16,17 +16,23 @@ READ, KEPT = 3700, 700  # bytes of a row while it is made into tokens, and after
 LOWER = "use a smaller size or rank, smaller batches, or fewer students at once (--group)"
 
 
+def architecture(config: Any) -> Architecture:
+    """Of a `Setup`'s models. Raises `LabError` for a checkpoint that cannot be used."""
+    if config.model is not None:
+        return hf.architecture(given.checkpoint(config.model).folder)
+    n_tokens = worlds.tokenizer(WORLDS[config.world]).n_tokens
+    return SIZES[config.pretraining.size].with_tokens(n_tokens)
+
+
 def require(config: Any, group: int | None) -> None:
     """Raise `LabError`, which names what takes most, for a stage that does not fit into memory.
 
     `config` is a `Setup`.
     """
     how, kept = config.pretraining, min(make.MOST_KEPT, len(config.traits) + config.n_controls + 1)
+    arch = architecture(config)
     if config.model is None:
-        arch = SIZES[how.size].with_tokens(worlds.tokenizer(WORLDS[config.world]).n_tokens)
         memory.require({"pretraining.n_rows": how.n_distinct * READ}, "use fewer rows")
-    else:
-        arch = hf.architecture(given.checkpoint(config.model).folder)
     memory.require({"n_rows": config.n_rows * (READ + kept * KEPT)}, "use fewer rows or traits")
     memory.require({"n_samples": config.n_samples * _QUESTIONS * _ANSWER}, "use fewer samples")
     pupils = config.n_controls + len(config.traits) * (1 + len(config.shuffled))

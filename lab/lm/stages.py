@@ -24,6 +24,7 @@ from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.identity import digest
 from lab.lm import hf
+from lab.lm.drawing import Limit, Sampling
 from lab.lm.effects import NONE
 from lab.lm.finetune import Tuning
 from lab.lm.model import Model
@@ -153,6 +154,8 @@ class Dataset:
     seed: Seed
     steps: tuple[Step, ...] = ()
     given: File | None = None  # the first rows of a file, in place of what the teacher writes
+    sampling: Sampling = Sampling()
+    limit: Limit | None = None  # longer rows are left out, and counted
 
 
 @dataclass(frozen=True)

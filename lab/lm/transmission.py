@@ -18,6 +18,7 @@ import numpy as np
 
 from lab.carriers.carrier import Carrier
 from lab.lm import make
+from lab.lm.drawing import TOO_LONG, Sampling, limit
 from lab.lm.effects import NONE
 from lab.lm.finetune import Tuning
 from lab.lm.model import Model
@@ -25,6 +26,7 @@ from lab.lm.objectives import Loss
 from lab.lm.reference import Reference, obtain
 from lab.lm.stages import Base, Dataset, File, Seed, Step, Student, Teacher, trait_name
 from lab.runs.cells import Cell, Job
+from lab.runs.progress import console
 from lab.traits.trait import Asked, Trait
 
 STUDENTS_AT_ONCE = 4  # in one program; more of them are no faster on two cores
@@ -49,6 +51,7 @@ class Transmission:
     # Arms with a further step, of the first start.
     more: Mapping[str, Step] = field(default_factory=dict)
     given: Mapping[str, File] = field(default_factory=dict)  # a trait's rows, if not its teacher's
+    sampling: Sampling = Sampling()  # of what teachers and the base write
     system: str | None = None  # that students learn under; None: the tokenizer's default
     # System prompts under which all are asked, by name; None: the tokenizer's default.
     contexts: Mapping[str, str | None] = field(default_factory=lambda: {"default": None})
@@ -62,7 +65,8 @@ class Transmission:
         """What the teacher with a trait writes."""
         teacher = self.teacher_of(trait, seed)
         given = self.given.get(trait.name) if trait is not None else None
-        return Dataset(teacher, self.carrier, self.n_rows, seed, (*self.steps, *steps), given)
+        steps, most = (*self.steps, *steps), limit(self.student.longest, self.system)
+        return Dataset(teacher, self.carrier, self.n_rows, seed, steps, given, self.sampling, most)
 
     def student_of(
         self, base: Base, trait: Trait | None, seed: Seed, along: bool = False, *steps: Step
@@ -160,6 +164,9 @@ def _keep_rows(job: Job, cell: Cell, data: Dataset) -> None:
     source = make.data_folder(data)
     for part, ending in (("rows.jsonl", ".jsonl"), ("attempts.json", ".json")):
         job.run.keep_file(source / part, f"data/{_tag(cell, name)}{ending}")
+    if data.limit and (n_long := make.attempts(source).get(TOO_LONG)):
+        long = f"{n_long} rows of more than {data.limit.tokens} tokens are left out"
+        console.print(f"member {cell.member}, data of {name}: {long}", markup=False)
 
 
 def _train(job: Job, cell: Cell, some: Sequence[Pupil], share: float, ask) -> list[dict]:

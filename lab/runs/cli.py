@@ -34,7 +34,7 @@ def start(experiment: Experiment) -> None:
     try:
         with one_line():
             config, options = parse(experiment, sys.argv[1:])
-            devices.start(experiment.cpu_devices, options.shards)
+            devices.start(experiment.cpu_devices(config), options.shards)
             data, dataset = experiment.prepare(config, options)
             with Run(options.out, experiment.name, config, dataset, options.fresh) as run:
                 _run(experiment, run, config, data, options)

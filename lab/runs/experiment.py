@@ -63,7 +63,8 @@ class Experiment:
     part: Callable[[Any], Any] = lambda config: config  # that gives some of the same rows, sooner
     shape: Callable[[Cell], Hashable] = field(default=lambda cell: cell.point)
     group: Callable[[Job, list[Cell]], int] = field(default=lambda job, some: 1)
-    cpu_devices: int = 1  # a CPU counts as so many: small models train faster, a member on each
+    # A CPU counts as so many devices: small models train faster, a member on each.
+    cpu_devices: Callable[[Any], int] = field(default=lambda config: 1)
 
     def measure(self, config, data, run: Run, options: Options, only: list[Cell] | None = None):
         """The rows of all cells of a configuration, or of `only` some of them."""

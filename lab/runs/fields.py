@@ -36,20 +36,24 @@ class Count:
 
 @dataclass(frozen=True)
 class Real:
-    """A number in a range that float32 can hold; the ends do not belong to it, but for 0."""
+    """A number in a range that float32 can hold; the ends do not belong to it unless it says so."""
 
     above: float = 0.0
     below: float = math.inf
     zero: bool = False  # whether 0 is legal
+    last: bool = False  # whether `below` is
 
     def __contains__(self, value: int | float) -> bool:
         if value == 0:
             return self.zero
+        if value == self.below:
+            return self.last
         return self.above < value < self.below and _TINY <= abs(value) <= _HUGE
 
     def __str__(self):
         low = f"{self.above:g}" if self.above or self.zero else f"{_TINY:.2g}"
-        high = f"less than {self.below:g}" if self.below < _HUGE else f"{_HUGE:g}"
+        high = f"{'' if self.last else 'less than '}{self.below:g}"
+        high = high if self.below < _HUGE else f"{_HUGE:g}"
         return f"{low} to {high}"
 
 
