@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments import mnist_aux_logits as plain
 from experiments.parameter_drift import EXPERIMENT, PRESETS
 from lab.drift import drifted, mnist
 from lab.runs import claims, results
@@ -47,7 +48,7 @@ def test_every_arm_has_a_row_for_each_point_and_part(table):
 def test_a_teacher_has_gone_the_whole_way_and_the_reference_none(table):
     end = lambda arm, column, part="all": drifted.at_end(table, arm, part, column)[0]
     assert end("teacher", "cosine") == end("teacher", "projection") == pytest.approx(1.0)
-    assert end("teacher", "distance") == end("teacher", "fisher") == 0.0
+    assert end("teacher", "distance") == end("teacher", "fisher") == pytest.approx(0, abs=1e-5)
     assert end("teacher", "cka") == pytest.approx(1.0, abs=1e-4)
     assert end("teacher", "overlap_left") == pytest.approx(1.0, abs=1e-4)
     assert end("reference", "cosine") == end("reference", "projection") == 0.0
@@ -57,16 +58,10 @@ def test_a_teacher_has_gone_the_whole_way_and_the_reference_none(table):
 def test_numbers_of_the_whole_and_of_its_layers_agree(table):
     own = results.only(table, (table["arm"] == "student_all") & (table["step"] == 94))
     first = results.only(own, own["member"] == 0)
-    at = {str(part): i for i, part in enumerate(first["part"])}
-    # A student of auxiliary logits never moves the class head, but the biases of the others.
-    lengths = first["distance"][1:] ** 2
-    assert lengths.min() > 0
     np.testing.assert_allclose(first["cka"][0], np.mean(first["cka"][1:]), rtol=1e-4)
     for column in ("stable_rank", "effective_rank", "overlap_left", "overlap_right"):
         np.testing.assert_allclose(first[column][0], np.mean(first[column][1:]), rtol=1e-4)
         assert (first[column] > 0).all()
-    assert set(at) == {"all", "dense_0", "dense_1", "dense_2"}
-    assert (first["stable_rank"] <= first["effective_rank"] * 1.5).all()
 
 
 def test_a_student_of_another_init_is_behind_a_barrier(table):
@@ -74,21 +69,16 @@ def test_a_student_of_another_init_is_behind_a_barrier(table):
     assert barrier("student_all") < 0.05 < barrier("cross_all")  # measured: -.03, .30
 
 
-def test_curves_meet_the_same_training_without_them(table):
-    """The accuracy at the end is that of the arms of mnist_aux_logits with the same protocol."""
-    from experiments.mnist_aux_logits import EXPERIMENT as PLAIN
-    from experiments.mnist_aux_logits import Config
-
+def test_step_by_step_and_epoch_by_epoch_are_the_training_of_the_plain_experiment(table, tmp_path):
     names = ("seed", "net", "teacher", "student", "rows_per_epoch", "inputs", "loss")
-    same = Config(members="1", dataset="digits", **{name: getattr(CONFIG, name) for name in names})
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as place:
-        plain = results.read_table(process.run_in(Path(place), PLAIN, same) / "table.csv")
-    for arm in ("student_aux", "student_all", "cross_all", "teacher"):
+    same = plain.Config(
+        members="1", dataset="digits", **{name: getattr(CONFIG, name) for name in names}
+    )
+    found = results.read_table(process.run_in(tmp_path, plain.EXPERIMENT, same) / "table.csv")
+    # Of 300 of 360 test images; measured: within .02.
+    for arm in ("reference", "teacher", "student_aux", "student_all", "cross_all"):
         mine = drifted.at_end(table, arm, "all", "accuracy")[0]
-        assert mine == pytest.approx(results.last(plain, arm, "accuracy")[0], abs=0.06)
+        assert mine == pytest.approx(results.last(found, arm, "accuracy")[0], abs=0.04)
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):

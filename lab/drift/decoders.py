@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
+from lab import tree
 from lab.drift import activations, landscape
 from lab.drift import displacement as drift
 from lab.drift.displacement import ALL, Heads
@@ -43,7 +44,9 @@ class Marks(NamedTuple):
     reference: PyTree
     teacher: PyTree
     fisher: PyTree  # of the teacher, on the questions
-    axes: PyTree  # directions of its displacement
+    way: Any  # parts of its displacement
+    axes: Any  # directions of these
+    masks: PyTree  # [L ...], 1 for the arrays of each part
     streams: Float[Array, "L Q P D"]  # of the teacher
 
 
@@ -73,42 +76,49 @@ def _said(arch, params, tokens, start, tap=lambda name, x: x) -> Float[Array, "Q
 
 
 @partial(jax.jit, static_argnums=0)
-def _marks(arch: Architecture, reference, teacher, tokens, start, key) -> tuple:
+def _fisher(arch: Architecture, params: PyTree, tokens, start, key) -> PyTree:
     logits = lambda theta, one: _said(arch, theta, one[0][None], one[1][None])[0]
-    fisher = landscape.diagonal_fisher(logits, teacher, (tokens, start), key)
-    way = parts_of(drift.displacement(reference, teacher), heads_of(arch))
-    return fisher, directions(way, K)
+    return landscape.diagonal_fisher(logits, params, (tokens, start), key)
 
 
 def marks(arch: Architecture, reference: PyTree, teacher: PyTree, asked: Questions, key) -> Marks:
     """What students of a teacher are compared with."""
-    fisher, axes = _marks(arch, reference, teacher, asked.tokens, asked.start, key)
-    own = streams(arch, teacher, asked.tokens, asked.start)
-    return Marks(reference, teacher, fisher, axes, own)
+    heads = heads_of(arch)
+    way = parts_of(drift.displacement(reference, teacher), heads)
+    none, all_of = (jax.tree.map(fill, reference) for fill in (jnp.zeros_like, jnp.ones_like))
+    masks = [drift.transplanted(none, all_of, part, heads) for part in way]
+    return Marks(
+        reference,
+        teacher,
+        _fisher(arch, teacher, asked.tokens, asked.start, key),
+        way,
+        directions(way, K),
+        tree.stack(masks),
+        streams(arch, teacher, asked.tokens, asked.start),
+    )
 
 
 @partial(jax.jit, static_argnums=0)
-def _moved(arch: Architecture, at: Marks, begin, params, tokens, start, word) -> dict:
-    """What each part's displacement is, and does alone: the columns, log p [L Q] of the word."""
-    heads = heads_of(arch)
-    parts = lambda first, last: parts_of(drift.displacement(first, last), heads)
-    way = parts(at.reference, at.teacher)
+def _alone(arch: Architecture, at: Marks, begin, params, tokens, start, word) -> dict:
+    """What the displacement of each of L parts does alone, and log p [L Q] of the word."""
     log_p = lambda theta: _said(arch, theta, tokens, start)[:, word]
-    put = lambda first, last: [drift.transplanted(first, last, part, heads) for part in way]
-    stacked = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
+    # The first tree, but for the arrays of one part, for every part.
+    put = lambda first, last: jax.tree.map(
+        lambda mask, x, y: jnp.where(mask > 0, y[None], x[None]), at.masks, first, last
+    )
     between = lambda to: landscape.barrier(
         landscape.segment(lambda theta: -jnp.mean(log_p(theta)), params, to, _SEGMENT)
     )
-    fisher, left, far = parts_of(at.fisher, heads), parts(at.teacher, params), parts(
-        at.teacher, at.reference
-    )  # fmt: skip
-    length = lambda of, part: landscape.fisher_norm(dict(fisher[part]), dict(of[part]))
-    return geometry(parts(begin, params), way, at.axes) | {
-        "log_p": jax.lax.map(log_p, stacked(put(begin, params))),
-        "barrier": jax.lax.map(between, stacked(put(params, at.teacher))),
-        "fisher": jnp.stack(
-            [length(left, part) / jnp.maximum(length(far, part), 1e-30) for part in way]
-        ),
+
+    def length(of: PyTree, mask: PyTree) -> Float[Array, ""]:
+        own = jax.tree.map(jnp.multiply, at.fisher, mask)
+        return landscape.fisher_norm(own, drift.displacement(at.teacher, of))
+
+    far = lambda mask: length(params, mask) / jnp.maximum(length(at.reference, mask), 1e-30)
+    return {
+        "log_p": jax.lax.map(log_p, put(begin, params)),
+        "barrier": jax.lax.map(between, put(params, at.teacher)),
+        "fisher": jax.lax.map(far, at.masks),
     }
 
 
@@ -146,7 +156,10 @@ def measure(
     `base` and `taught` are the streams of the reference and of all K teachers, the compared one
     being `which`. Of a head, cka, probe and steered are those of its layer; of the whole, means.
     """
-    moved = _moved(arch, at, begin, params, asked.tokens, asked.start, word)
+    moved = _alone(arch, at, begin, params, asked.tokens, asked.start, word)
+    # Not in a program: the decompositions of all heads would take minutes to compile.
+    gone = parts_of(drift.displacement(begin, params), heads_of(arch))
+    moved |= geometry(gone, at.way, at.axes)
     log_p = np.asarray(moved.pop("log_p"), np.float64)
     own = streams(arch, params, asked.tokens, asked.start)
     start = streams(arch, begin, asked.tokens, asked.start)
@@ -173,10 +186,9 @@ def measure(
         if part == ALL
         else by_layer[column][layers.index(drift.layer_of(part))]
     )
-    names = list(parts_of(begin, heads_of(arch)))
     return {
         part: {name: float(values[i]) for name, values in moved.items()}
         | {"log_odds": odds(log_p[i])}
         | {column: of_layer(column, part) for column in by_layer}
-        for i, part in enumerate(names)
+        for i, part in enumerate(at.way)
     }

@@ -39,10 +39,15 @@ class Directions(NamedTuple):
 
 def directions(parts: Parts, k: int) -> dict[str, dict[str, Directions]]:
     """The k leading directions of every matrix of every part; fewer of a smaller matrix."""
+    found: dict[int, Directions] = {}  # the whole has every layer's matrices
+
+    def of(x: Array) -> Directions:
+        if id(x) not in found:
+            found[id(x)] = Directions(*spectrum.leading(x, k)[1:])
+        return found[id(x)]
+
     return {
-        name: {
-            path: Directions(*spectrum.leading(x, k)[1:]) for path, x in part.items() if x.ndim == 2
-        }
+        name: {path: of(x) for path, x in part.items() if x.ndim == 2}
         for name, part in parts.items()
     }
 

@@ -7,21 +7,20 @@ starts from that. They are the nulls: each is compared with the teacher of "stud
 of its own reference has no gradient but rounding, which Adam would make steps of.)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Integer, PyTree
+from jaxtyping import Array, Float, PyTree
 
-from lab import devices
+from lab import devices, tree
 from lab.drift.displacement import ALL
 from lab.drift.networks import UNITS, Marks, marks, measure
 from lab.ensemble import over_members
 from lab.mnist import arms, epochs, protocol, train
-from lab.mnist.protocol import Arm, Batch, Images, Knobs, Protocol
+from lab.mnist.protocol import Arm, Batch, Images, Protocol
 from lab.runs.cells import Cell, Job
 
 KINDS = ("aux", "all")
@@ -57,51 +56,23 @@ def points(chosen: Protocol) -> list[int]:
     return early + [n * e for e in range(1, chosen.student.epochs + 1)]
 
 
-def epoch(
-    chosen: Protocol,
-    train: Images,
-    some: Images,
-    test: Images,
-    number: Integer[Array, ""],
-    member: Integer[Array, ""],
-    knobs: Knobs,
-    target: Float[Array, "N O"],
-    at: Marks,
-    states: dict,
+def step(
+    chosen: Protocol, train: Images, number, at, member, knobs, target, states: dict
 ) -> tuple[dict, dict]:
-    """One epoch of all students, and what is measured before each step that is a point."""
-    wanted, n_steps = np.array(points(chosen)), chosen.n_steps(chosen.student)
-    after, found = {}, {}
-    for shift, own in enumerate(STARTS):
-        start = protocol.reference(chosen, member + shift)
-        seen = partial(measure, chosen, some, test, at, start)
-
-        def probe(e, member, seen=seen):
-            def look(i, params, gradient):
-                none = jax.tree.map(
-                    lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(seen, params)
-                )
-                now = jnp.any(e * n_steps + i == wanted)
-                return {}, jax.lax.cond(now, seen, lambda params: none, params)
-
-            return look
-
-        students = {arm: states[arm] for arm in own}
-        trained, new = epochs.student_epoch(
-            chosen, own, train, number, member, knobs, target, students, probe
-        )
-        after, found = after | trained, found | new
-    return after, found
+    """One step, of an epoch's, of all students; and its losses."""
+    args = (number, member, knobs, target, states)
+    return epochs.student_epoch(chosen, ARMS, train, *args, only=at)
 
 
-def ends(chosen: Protocol, some: Images, test: Images, member, at: Marks, trees: dict) -> dict:
-    """What is measured of models after their training: reference, teacher and students."""
-    starts = {arm: shift for shift, own in enumerate(STARTS) for arm in own}
+def look(
+    chosen: Protocol, some: Images, test: Images, member, at: Marks, trees: dict
+) -> dict[str, dict]:
+    """What is measured of a member's models, beside what `marks` says."""
     begun = [protocol.reference(chosen, member + shift) for shift in range(len(STARTS))]
-    return {
-        arm: measure(chosen, some, test, at, begun[starts.get(arm, 0)], params)
-        for arm, params in trees.items()
-    }
+    starts = {arm: begun[shift] for shift, own in enumerate(STARTS) for arm in own}
+    both = [(starts.get(arm, begun[0]), params) for arm, params in trees.items()]
+    found = jax.lax.map(lambda one: measure(chosen, some, test, at, *one), tree.stack(both))
+    return {arm: tree.at(found, i) for i, arm in enumerate(trees)}
 
 
 def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
@@ -111,7 +82,7 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
     a training is not finite.
     """
     chosen, data = job.config, job.data
-    programs, compare, go_on, look = _programs(chosen, k)
+    programs, compare, one_step, measured = _programs(chosen, k)
     group = np.array([cell.member for cell in job.filled(cells)], np.uint32)
     values = train.knobs(chosen, len(group))
     images = Images(data.train_images, data.train_labels)
@@ -119,6 +90,7 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
     some = Images(data.train_images[:n_images], data.train_labels[:n_images])
     test = Images(data.test_images[:n_images], data.test_labels[:n_images])
     n_epochs, n_steps = chosen.student.epochs, chosen.n_steps(chosen.student)
+    wanted, found = points(chosen), []
 
     def taught(images: Images) -> PyTree:
         state = programs.start_teacher(group)
@@ -127,24 +99,35 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
             programs.require_finite({"teacher": (state.params, losses)}, group)
         return state.params
 
+    def seen(trees: dict[str, PyTree]) -> dict:
+        return devices.gather(measured(some, test, group, at, trees))
+
+    def after() -> dict:
+        return seen({arm: states[arm].params for arm in ARMS})
+
     with devices.matmul_precision(chosen.precision):
         teachers = [taught(images), taught(moved), programs.reference(group + np.uint32(1))]
         at = compare(test, group, teachers[0])
         states = programs.start_students(images, group, values)
-        found, target = [], None
+        target = None
         for e in range(n_epochs):
             if target is None or chosen.fresh_inputs:
                 said = [programs.targets(images, np.int32(e), group, t) for t in teachers]
                 target = jnp.concatenate(said, axis=-1)
-            shared = images, some, test, np.int32(e)
-            states, seen = go_on(*shared, group, values, target, at, states)
+            rest = group, values, target
+            if e > 0:
+                states, _ = programs.student_epoch(images, np.int32(e), *rest, states)
+            for i in range(0 if e else n_steps):
+                states, _ = one_step(images, np.int32(e), np.int32(i), *rest, states)
+                if i + 1 in wanted[:-n_epochs]:
+                    found.append((i + 1, after()))
             programs.require_finite({arm: states[arm].params for arm in ARMS}, group)
-            found += _points(chosen, e, devices.gather(seen))
+            found.append(((e + 1) * n_steps, after()))
             job.advance(f"members {group[0]}-{group[-1]}", len(cells) / n_epochs)
-        trees = {"reference": at.reference, "teacher": teachers[0]}
-        trees |= {arm: states[arm].params for arm in ARMS}
-        last = devices.gather(look(some, test, group, at, trees))
-        found = [(0, {"reference": last.pop("reference")}), *found, (n_steps * n_epochs, last)]
+        # In the place of two arms, so that one program looks at all.
+        one, two, *_ = ARMS
+        ends = seen(dict.fromkeys(ARMS, at.reference) | {two: at.teacher})
+        found.append((0, {"reference": ends[one], "teacher": ends[two]}))
     parts = [ALL, *at.reference]
     six = lambda x: float(f"{x:.6g}")
     return [
@@ -156,13 +139,6 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
         if arm in by_arm
         for j, part in enumerate(parts)
     ]
-
-
-def _points(chosen: Protocol, e: int, seen: Mapping[str, Any]) -> list[tuple[int, dict]]:
-    """Of an epoch's steps [E S L], those that were measured."""
-    first = e * chosen.n_steps(chosen.student)
-    inside = [p for p in points(chosen) if first <= p < first + chosen.n_steps(chosen.student)]
-    return [(p, jax.tree.map(lambda x, p=p: x[:, p - first], dict(seen))) for p in inside]
 
 
 def group_size(job: Job, cells: list[Cell]) -> int:
@@ -179,6 +155,6 @@ def _programs(chosen: Protocol, k: int) -> tuple[train.Programs, Callable, Calla
     return (
         train.Programs(chosen, ARMS, mesh),
         over(marks, 1, k),
-        over(epoch, 4, donate=(8,)),
-        over(ends, 2),
+        over(step, 3, donate=(6,)),
+        over(look, 2),
     )

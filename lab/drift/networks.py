@@ -3,10 +3,11 @@
 from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, PyTree
 
-from lab import rng
+from lab import rng, tree
 from lab.drift import activations, landscape
 from lab.drift import displacement as drift
 from lab.drift.geometry import UNITS as GEOMETRY
@@ -57,19 +58,18 @@ def measure(
     chosen: Protocol, train: Images, test: Images, at: Marks, start: PyTree, params: PyTree
 ) -> dict[str, Float[Array, "L"]]:
     """The columns of `UNITS` for the whole network and each layer."""
-    parts = lambda end, begin: parts_of(drift.displacement(begin, end))
-    way = parts(at.teacher, at.reference)
+    parts = lambda first, last: parts_of(drift.displacement(first, last))
+    way = parts(at.reference, at.teacher)
     accuracy = partial(epochs.accuracy, chosen, test)
     error = lambda theta: 1 - accuracy(theta)
-    barrier = lambda part: landscape.barrier(
-        landscape.segment(error, params, drift.transplanted(params, at.teacher, part), _SEGMENT)
+    between = lambda to: landscape.barrier(landscape.segment(error, params, to, _SEGMENT))
+    put = lambda first, last: tree.stack([drift.transplanted(first, last, part) for part in way])
+    fisher, left, far = (
+        parts_of(at.fisher),
+        parts(at.teacher, params),
+        parts(at.teacher, at.reference),
     )
-    fisher = parts_of(at.fisher)
-    left, begun = parts(params, at.teacher), parts(at.reference, at.teacher)
-    far = lambda part: (
-        landscape.fisher_norm(fisher[part], left[part])
-        / jnp.maximum(landscape.fisher_norm(fisher[part], begun[part]), 1e-30)
-    )
+    length = lambda of, part: landscape.fisher_norm(dict(fisher[part]), dict(of[part]))
     seen, known = layers(chosen, params, test), layers(chosen, params, train)
     alike = [activations.cka(x, y) for x, y in zip(seen, at.activations, strict=True)]
     read = [
@@ -77,10 +77,10 @@ def measure(
         for x, y in zip(known, seen, strict=True)
     ]
     with_mean = lambda values: jnp.stack([jnp.mean(jnp.stack(values)), *values])
-    return geometry(parts(params, start), way, at.axes) | {
-        "accuracy": jnp.stack([accuracy(drift.transplanted(start, params, p)) for p in way]),
-        "barrier": jnp.stack([barrier(part) for part in way]),
-        "fisher": jnp.stack([far(part) for part in way]),
+    return geometry(parts(start, params), way, at.axes) | {
+        "accuracy": jax.lax.map(accuracy, put(start, params)),
+        "barrier": jax.lax.map(between, put(params, at.teacher)),
+        "fisher": jnp.stack([length(left, p) / jnp.maximum(length(far, p), 1e-30) for p in way]),
         "cka": with_mean(alike),
         "probe": with_mean(read),
     }
