@@ -10,6 +10,7 @@ comments, as jupytext reads and writes them.
 import argparse
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +37,12 @@ def names() -> list[str]:
 
 
 def cells(script: str) -> list[Cell]:
-    """The cells of a script, text without its comment signs. Raises `ValueError` for none."""
+    """The cells of a script, text without its comment signs; its header is jupytext's own.
+
+    Raises `ValueError` for code outside of cells.
+    """
     head, *parts = ("\n" + script).split(f"\n{MARK}")
-    if head.strip() or not parts:
+    if not parts or not all(line.startswith("#") for line in head.strip().splitlines()):
         raise ValueError(f"a script begins with {MARK}")
     found = []
     for part in parts:
@@ -72,7 +76,8 @@ def build(name: str) -> Path:
         made.cells.append(new(source, id=hashlib.sha256(f"{i}".encode()).hexdigest()[:8]))
     os.environ[STATIC] = "1"
     try:
-        NotebookClient(made, timeout=1200).execute(cwd=str(HERE.parent))
+        with tempfile.TemporaryDirectory() as place:  # what it leaves there is not kept
+            NotebookClient(made, timeout=1200).execute(cwd=place)
     except CellExecutionError as error:
         last = str(error).strip().splitlines()[-1]
         raise LabError(f"{name}: a cell fails ({last}); mend notebooks/{name}.py") from error

@@ -1,3 +1,15 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # # Where does a student go?
 #
@@ -14,13 +26,15 @@
 # which directions hold the teacher's knowledge, and end with a plot of your own.
 
 # %%
-# On a hosted notebook the lab has to be installed first. Upload or clone it beside this notebook.
+# Where the lab is not installed, as on a hosted notebook: from the checkout that this file lies in,
+# or from the address of its repository, git+https://...
 import importlib.util
 import subprocess
 import sys
 
+SOURCE = ".."
 if importlib.util.find_spec("lab") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", ".[notebooks]"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", SOURCE], check=True)
 
 # %% [markdown]
 # ## A run to look at

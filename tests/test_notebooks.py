@@ -22,6 +22,8 @@ def test_text_and_code_are_told_apart_and_nothing_is_lost():
     ]
     with pytest.raises(ValueError, match="begins with"):
         build.cells("x = 1\n# %%\n")
+    header = "# ---\n# jupyter:\n#   kernelspec: python3\n# ---\n\n"
+    assert build.cells(header + script) == build.cells(script)
 
 
 @pytest.mark.parametrize("name", build.names())
