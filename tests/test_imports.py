@@ -22,7 +22,7 @@ LEAVES = {
     "optim": {"lab.runs.fields", *(f"lab.runs.fields.{r}" for r in ("FRACTION", "Count", "Real"))},
     "rng": {"lab.kernels.threefry.threefry"},
 }
-FIGURES_MAY_USE = {"lab.errors", "lab.published", "lab.lm.effects"} | {
+FIGURES_MAY_USE = {"lab.errors", "lab.published", "lab.lm.effects", "lab.drift.drifted"} | {
     f"lab.runs.{name}" for name in ("results", "records", "claims", "paths", "checkout", "endings")
 }
 
@@ -69,6 +69,12 @@ def test_runs_know_neither_images_nor_language():
     for path in (ROOT / "lab" / "runs").glob("*.py"):
         wrong = {n for n in imported(path) if n.startswith(("lab.mnist", "lab.lm"))}
         assert not wrong, f"{path.name} imports {wrong}"
+
+
+def test_no_artifact_depends_on_drift():
+    for path in (ROOT / "lab").rglob("*.py"):
+        if "drift" not in path.parts:
+            assert not any(n.startswith("lab.drift") for n in imported(path)), path.name
 
 
 def test_no_experiment_imports_another():

@@ -16,7 +16,7 @@ from lab.runs import checkout
 from tests.process import ROOT
 
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-PACKAGES = ("benchmarks", "experiments", "figures", "lab", "theory")
+PACKAGES = ("benchmarks", "experiments", "figures", "lab", "notebooks", "theory")
 # Made from committed tables, or by a benchmark, and looked at in the repository.
 OF_CHECKOUTS = ("benchmarks/results/*", "figures/p[nd][gf]/*", "figures/README.md")
 

@@ -13,6 +13,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
+from lab.drift.displacement import cosine as cosine
+from lab.drift.displacement import dot as dot
+from lab.drift.displacement import norm as norm
 from theory.imitation import Imitation
 
 
@@ -90,21 +93,6 @@ def leading_coefficient(setting: Setting, theta: PyTree) -> Float[Array, ""]:
     D_T = teacher_direction(setting, theta)
     z, J = jax.jvp(setting.logits, (theta,), (D_T,))
     return jnp.mean(setting.imitation.first_order(z, J))
-
-
-def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
-    """Inner product of two trees of parameters."""
-    return jnp.asarray(optax.tree.vdot(a, b))
-
-
-def norm(a: PyTree) -> Float[Array, ""]:
-    """Length of a tree of parameters."""
-    return jnp.asarray(optax.tree.norm(a))
-
-
-def cosine(a: PyTree, b: PyTree) -> Float[Array, ""]:
-    """Cosine of two trees; 0 if either is 0."""
-    return dot(a, b) / jnp.maximum(norm(a) * norm(b), 1e-30)
 
 
 def _negative(tree: PyTree) -> PyTree:

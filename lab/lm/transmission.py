@@ -137,9 +137,19 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
     return found
 
 
-def trained(job: Job, of: Transmission, root: Seed, start: str) -> list[tuple[Pupil, Model]]:
-    """The students of a start with their models, made in the groups of `measure`."""
-    some = pupils(of, root)[start]
+def trained(
+    job: Job,
+    of: Transmission,
+    root: Seed,
+    start: str,
+    arms: Sequence[str] = (),
+    along: bool = False,
+) -> list[tuple[Pupil, Model]]:
+    """The students of a start, or of some arms of it, with their models.
+
+    They are made in the groups of `measure`, their parameters kept along their training if asked.
+    """
+    some = [pupil for pupil in pupils(of, root, along)[start] if not arms or pupil.arm in arms]
     found = []
     for part in _groups(job, some):
         models = make.students([pupil.student for pupil in part])

@@ -109,12 +109,14 @@ def student_epoch(
     target: Float[Array, "N O"],
     students: dict[str, State],
     probe: Callable[[Integer[Array, ""], Integer[Array, ""]], Probe] | None = None,
+    only: Integer[Array, ""] | None = None,
 ) -> tuple[dict[str, State], dict[str, Any]]:
     """One epoch of all or some students of one teacher on its `targets`; the loss of each step.
 
     They are trained together so that each batch of inputs is made once. A `probe(epoch, member)`
     measures each arm before each step, from (number of the step, parameters, gradient), and tells
     the arm's gradient transforms what they want to know; its measurements then replace the losses.
+    Of all steps `only` one is taken, if it is given.
     """
     n_rows, n_batch = protocol.rows_per_epoch, protocol.student.batch
     order = rng.member(protocol.seed, member, "student/order")
@@ -152,7 +154,10 @@ def student_epoch(
             measured[name] = value if found is None else found
         return after, measured
 
-    return jax.lax.scan(step, students, (jnp.arange(n_steps), rows, counts))
+    steps = jnp.arange(n_steps), rows, counts
+    if only is not None:
+        steps = jax.tree.map(lambda x: x[only][None], steps)
+    return jax.lax.scan(step, students, steps)
 
 
 def accuracy(protocol: Protocol, test: Images, params: PyTree, net=None) -> Float[Array, ""]:

@@ -18,10 +18,15 @@ RESOLVED = ("dataset", "model", "other", "rows")
 _REMEDY = "the record is of another version, or was changed: make it again"
 
 
+def resolved(config) -> tuple[str, ...]:
+    """The fields of a configuration that name data or models: those above, and its own."""
+    return (*RESOLVED, *getattr(config, "RESOLVED", ()))
+
+
 def as_json(config) -> dict:
     """A configuration without data and models: a record holds the resolved ones instead."""
     values = json.loads(json.dumps(dataclasses.asdict(config)))
-    return {name: value for name, value in values.items() if name not in RESOLVED}
+    return {name: value for name, value in values.items() if name not in resolved(config)}
 
 
 def from_json(default, values: Mapping[str, Any], prefix: str = ""):
@@ -71,7 +76,7 @@ def config_hash(experiment: str, config, dataset: dict) -> str:
 def changes(config, preset) -> dict[str, Any]:
     """What a command line has to change of a preset: data and models too, which no record holds."""
     found = differences(config, preset)
-    for name in RESOLVED:
+    for name in resolved(config):
         if getattr(config, name, None) != getattr(preset, name, None):
             found[name] = getattr(config, name)
     return found

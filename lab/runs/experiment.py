@@ -99,11 +99,11 @@ class Experiment:
 
     def config(self, record: dict):
         """The configuration that a record holds, with the data and models it was resolved to."""
-        default, resolved = self.presets["default"], record["dataset"]
+        default, known = self.presets["default"], record["dataset"]
         values = dict(record["config"])
-        for name in configs.RESOLVED:
+        for name in configs.resolved(default):
             if hasattr(default, name):
-                own = resolved if name == "dataset" else resolved.get(name)
+                own = known if name == "dataset" else known.get(name)
                 values[name] = None if own is None else own["name"]
         return configs.from_json(default, values)
 
