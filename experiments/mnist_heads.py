@@ -6,7 +6,7 @@ Claim:   a student whose class head and auxiliary head are its teacher's at firs
          head it is held back.
 Run:     python -m experiments.mnist_heads            (presets: smoke, default, paper)
 Time:    paper about 40 min on 2 CPU cores (20 members of 36 students, 3e14 floating-point
-         operations in products); default about 4 min.
+         operations in products); default about 2 min.
 Expect:  published: "random hidden layers only lower efficiency", a random class head gives chance
          at every m, a random auxiliary head suppresses strongly.
 Source:  arXiv 2605.23645, figure 2: squared errors, Adam at 1e-3, 60 batches of 1,000 fresh noise

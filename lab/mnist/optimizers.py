@@ -1,5 +1,6 @@
 """A ladder of optimizers, from the gradient itself to Adam, as what arms are trained with."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +9,15 @@ import optax
 from jaxtyping import PyTree
 
 from lab.optim import Optim
+
+# The least learning rate that is tried of each, in the protocol's.
+LEAST = {"SGD": 30.0, "momentum": 3.0, "sign": 0.1, "Signum": 0.1, "RMSprop": 0.33,
+         "frozen Adam": 0.33, "Adam": 0.33}  # fmt: skip
+
+
+def rates(name: str, steps: Iterable[float]) -> dict[str, float]:
+    """Rates of an optimizer, in the protocol's, by their place in a table."""
+    return {f"{name} {LEAST[name] * step:.3g}": LEAST[name] * step for step in steps}
 
 
 class Frozen(NamedTuple):
