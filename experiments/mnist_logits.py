@@ -13,21 +13,17 @@ Students of all m and of both initialisations learn from one teacher on the same
 network has as many auxiliary logits as the largest m, and a student the first m of them.
 """
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated
 
 import numpy as np
 
 from figures import fig_mnist_logits, style
 from lab import published, stats
 from lab.mnist import arms, grids, images
-from lab.mnist.mlp import MLP, UNITS
-from lab.runs import claims, cli, fields
+from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
-from lab.runs.fields import Items
 from lab.runs.results import Table
 
 MANY = (1, 2, 3, 4, 6, 10, 16, 25, 40, 70, 120, 200)
@@ -35,24 +31,10 @@ MANY = (1, 2, 3, 4, 6, 10, 16, 25, 40, 70, 120, 200)
 # the most logits come, and what is no more than chance.
 WORTH, NEAR, CHANCE = 0.1, 0.1, 0.05
 LACKS = "what students of most logits lack of their teachers"
-OTHER = "other init, all numbers of logits together, above chance"
+OTHER = "other init, all numbers of logits together"
 
 
-@dataclass(frozen=True)
-class Config(grids.Config):
-    """The paper's protocol, with as many auxiliary logits as the largest number asked for."""
-
-    net: MLP = MLP(n_aux=200)
-    """Of teachers; students have fewer auxiliary logits."""
-    m: Annotated[tuple[Annotated[int, UNITS], ...], Items(most=64, unique=True)] = (3, 20, 200)
-    """How many auxiliary logits students imitate: at least one of each."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        n = self.net.n_aux
-        fields.require(self, (max(self.m) <= n, "m", f"at most net.n_aux, {n}, each"))
-
-
+Config = grids.ByLogits
 PRESETS = {
     "default": Config(),
     "smoke": Config(m=(1, 3, 20), **grids.SMOKE),
@@ -75,22 +57,22 @@ def says(table: Table, record: dict) -> list[Claim]:
     """Every number of logits against its control; what the most of them give, and lack."""
     config, paper = EXPERIMENT.config(record), PRESETS["paper"]
     known = config.at_protocol_of(paper) and published.MNIST_AUX_LOGITS["student_aux"]
-    of = lambda arm, m: grids.accuracies(table, arm, m=m)
+    values = lambda arm, m: grids.accuracies(table, arm, m=m)
     counts, most = sorted(config.m), max(config.m)
-    teacher = of("teacher", config.net.n_aux)
+    teacher = values("teacher", config.net.n_aux)
     found = [claims.claim("teacher", stats.mean_estimate(teacher), "accuracy")]
     for m in counts:
-        e, null = (stats.mean_estimate(of(arm, m)) for arm in ("student_aux", "cross_aux"))
-        rule = claims.effect(e, null, WORTH, "other init") if m > 1 else {}
+        e, null = (grids.estimate(table, arm, m=m) for arm in ("student_aux", "cross_aux"))
         if m == 3 and known:
-            said = claims.reproduced(e, known, margin=0.02, chance=0.1)
-            found.append(claims.claim("three auxiliary logits, as published", e, **said))
-        found.append(claims.claim(f"{m} auxiliary logits, shared init", e, "accuracy", **rule))
-    lacks = stats.mean_estimate(teacher - of("student_aux", most))
+            rule = claims.reproduced(e, known, margin=0.02, chance=0.1)
+            found.append(claims.claim("three auxiliary logits, as published", e, **rule))
+        text = f"{m} auxiliary logits, shared init"
+        plain = claims.claim(text, e, "accuracy")  # of one logit nothing is claimed
+        found.append(grids.against(text, e, null, WORTH, "other init") if m > 1 else plain)
+    lacks = stats.mean_estimate(teacher - values("student_aux", most))
     found.append(claims.claim(LACKS, lacks, "accuracy", **claims.absent(lacks, NEAR)))
-    above = stats.mean_estimate(np.mean([of("cross_aux", m) - 0.1 for m in counts], axis=0))
-    rule = claims.absent(above, CHANCE, f"shared init, {most} logits")
-    return [*found, claims.claim(OTHER, above, "accuracy", **rule)]
+    others = np.mean([values("cross_aux", m) for m in counts], axis=0)
+    return [*found, grids.at_chance(OTHER, others, CHANCE, f"shared init, {most} logits")]
 
 
 EXPERIMENT = Experiment(

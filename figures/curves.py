@@ -8,40 +8,51 @@ from matplotlib.axes import Axes
 from figures import style
 from lab.runs import results
 
-SEEN = "Dots: members. Lines: means with 95 % t intervals."
+SEEN = "Dots: members. Marks: means with 95 % t intervals."
+# What the arms of several figures are drawn with.
+SHARED, OTHER, CLONED = "#1170aa", "#c85200", "#57606c"
+Labels = Mapping[str, tuple[str, str]]  # label and colour of every arm
 
 
-def along(axes: Axes, table: results.Table, axis: str, labels: Mapping[str, str]) -> None:
-    """A line for each arm of `labels` over the places of a column, evenly apart."""
-    places = {at: i for i, at in enumerate(_places(table, axis, labels))}
-    for k, (arm, label) in enumerate(labels.items()):
-        at, mean, low, high = results.band(table, arm, axis, "accuracy")
-        x, colour = np.array([places[one] for one in at]), style.COLOURS[arm]
-        _, values = results.curves(table, arm, axis, "accuracy")
-        aside = 0.12 * (k - (len(labels) - 1) / 2)
-        dots = {"ms": 2.2, "mew": 0, "color": colour, "alpha": 0.35}
-        axes.plot(np.tile(x + aside, len(values)), values.ravel(), "o", **dots)
-        bars = {"ms": 4, "lw": 1.4, "elinewidth": 1, "capsize": 2.5, "color": colour}
-        axes.errorbar(x + aside, mean, (mean - low, high - mean), fmt="o-", label=label, **bars)
+def along(
+    axes: Axes, table: results.Table, axis: str, labels: Labels, line: str = "-"
+) -> list[int | str]:
+    """The arms of `labels` over the places of a column, evenly apart; the places in their order."""
+    there = np.isin(table["arm"], list(labels))
+    named = table[axis].dtype.kind == "U"  # in order of appearance; numbers by size
+    column = table[axis][there] if named else np.sort(table[axis][there])
+    places = list(dict.fromkeys(column.tolist()))
+    at = [results.where(table, **{axis: place}) for place in places]
+    for k, (arm, (label, colour)) in enumerate(labels.items()):
+        aside = min(0.2, 0.5 / len(labels)) * (k - (len(labels) - 1) / 2)
+        x = [i for i, rows in enumerate(at) if arm in rows["arm"]]
+        for i in x:
+            values = list(results.last(at[i], arm, "accuracy").values())
+            dots = {"ms": 2.5, "mew": 0, "color": colour, "alpha": 0.45}
+            axes.plot([i + aside - 0.07] * len(values), values, "o", **dots)
+        found = [results.estimates(at[i], "accuracy")[arm] for i in x]
+        ends = np.transpose([(e.mean - e.low, e.high - e.mean) for e in found])
+        bars = {"ms": 4, "lw": 1.2, "elinewidth": 1, "capsize": 2.5, "color": colour, "ls": line}
+        means = [e.mean for e in found]
+        axes.errorbar(np.add(x, aside), means, ends, fmt="o", label=label, **bars)
     axes.set_xticks(range(len(places)), list(map(str, places)))
     axes.set_xlim(-0.5, len(places) - 0.5)
-
-
-def beside(axes: Axes, table: results.Table) -> None:
-    """The teacher's mean accuracy with its interval, and chance."""
-    mean, low, high = (
-        float(v[0])
-        for v in results.band(results.where(table, arm="teacher"), "teacher", "step", "accuracy")[
-            1:
-        ]
-    )
-    axes.axhspan(low, high, color=style.COLOURS["teacher"], alpha=0.25, lw=0)
-    axes.axhline(mean, color=style.COLOURS["teacher"], lw=1, label="teacher")
     axes.axhline(0.1, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0, label="chance")
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("test accuracy")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=7)
+    return places
 
 
-def _places(table: results.Table, axis: str, labels: Mapping[str, str]) -> list:
-    rows = np.isin(table["arm"], list(labels))
-    return list(dict.fromkeys(np.sort(table[axis][rows]).tolist()))
+def teacher(axes: Axes, table: results.Table) -> None:
+    """The teachers' mean accuracy with its interval, where all places have the same ones."""
+    teachers = results.where(table, arm="teacher")
+    mean, low, high = np.ravel(results.band(teachers, "teacher", "step", "accuracy")[1:])
+    colour = style.COLOURS["teacher"]
+    axes.axhspan(low, high, color=colour, alpha=0.25, lw=0)
+    axes.axhline(mean, color=colour, lw=1, label="teacher")
+
+
+def published(axes: Axes, at: float, value: float, half: float, text: str | None) -> None:
+    """A number of others; only the first of them has a text for the legend."""
+    axes.errorbar(at, value, half, label=text, lw=0.9, **style.PUBLISHED)

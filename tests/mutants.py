@@ -906,8 +906,8 @@ MNIST = {
     ),
     "a cloned start imitates itself": Mutant(
         "mnist/arms.py",
-        "target = targets(protocol, train, e, member, base)",
-        "target = targets(protocol, train, e, member, base) * 0",
+        "outputs = lambda e: targets(chosen, train, e, member, base)",
+        "outputs = lambda e: targets(chosen, train, e, member, base) * 0",
         "arms::a_cloned_start_is_nearer_to_the_references_outputs_than_an_uncloned_one",
     ),
     "students have their teacher's learning rate": Mutant(

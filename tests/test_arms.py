@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from lab import ensemble
-from lab.mnist import arms, epochs, protocol
+from lab.mnist import arms, epochs, factors, optimizers, protocol
 from lab.mnist.mlp import MLP
 from lab.mnist.protocol import Arm, Images, Knobs, Protocol, reference
 from lab.mnist.train import Trainer, knobs
@@ -77,6 +77,82 @@ def test_a_cloned_start_is_nearer_to_the_references_outputs_than_an_uncloned_one
     plain, cloned = start(arms.other), start(arms.cloned(3))
     assert error(cloned) < 0.5 * error(plain)
     assert distance(start(arms.cloned(0)), plain) == 0
+
+
+def test_a_cloned_start_may_have_imitated_auxiliary_logits_alone_and_on_images(images):
+    start = jax.jit(lambda start: start(SMALL, images, MEMBER, KNOBS, SMALL.net), static_argnums=0)
+    last = lambda params: params["dense_1"]["kernel"]
+    plain = reference(SMALL, MEMBER + 1)
+    aux = start(arms.cloned(1, imitates="aux"))
+    assert distance(last(aux)[:, :10], last(plain)[:, :10]) == 0
+    assert distance(last(aux)[:, 10:], last(plain)[:, 10:]) > 1e-3
+    assert distance(start(arms.cloned(1, inputs="images")), start(arms.cloned(1))) > 1e-3
+
+
+def test_parts_of_a_start_are_the_teachers_and_the_others_are_the_next_members(images):
+    own, others = (reference(SMALL, MEMBER + i) for i in (0, 1))
+    for hidden, classes, aux in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)):
+        shared = bool(hidden), bool(classes), bool(aux)
+        found = arms.parts(*shared)(SMALL, images, MEMBER, KNOBS, SMALL.net)
+        assert distance(found["dense_0"], (others, own)[hidden]["dense_0"]) == 0
+        columns = found["dense_1"]["kernel"]
+        for n, part in ((classes, slice(0, 10)), (aux, slice(10, 13))):
+            expected = (others, own)[n]["dense_1"]["kernel"][:, part]
+            assert distance(columns[:, part], expected) == 0
+
+
+def test_an_arm_that_imitates_nothing_is_its_start(imitate):
+    before, after, losses = imitate(SMALL, {"idle": Arm("nothing", arms.other)})
+    assert distance(after["idle"].params, before["idle"].params) == 0
+    assert not losses["idle"].any()
+
+
+def test_a_start_that_several_arms_have_is_made_once(images):
+    asked = []
+
+    def counted(*args):
+        asked.append(args)
+        return arms.other(*args)
+
+    some = {name: Arm(what, counted) for name, what in (("a", "aux"), ("b", "nothing"))}
+    some |= {"c": Arm("aux", counted, MLP(hidden=(16,)))}
+    made = epochs.start_students(SMALL, some, images, MEMBER, KNOBS)
+    assert len(asked) == 2  # once for each kind of network
+    assert distance(made["a"].params, made["b"].params) == 0
+
+
+def test_an_arms_rate_is_times_the_protocols():
+    gradient = {"w": jnp.array([2.0, -3.0])}
+    for arm, expected in ((Arm(rate=10.0), [20.0, -30.0]), (Arm(), [2.0, -3.0])):
+        direction = arm.direction(Optim("sgd"))
+        found, _ = direction.update(gradient, direction.init(gradient), gradient)
+        np.testing.assert_allclose(found["w"], expected)
+
+
+def test_frozen_adam_is_adam_until_its_scales_freeze_and_momentum_by_them_after():
+    frozen, adam = optimizers.frozen_adam(3), optax.scale_by_adam()
+    start = {"w": jnp.zeros(2)}
+    states, rng = [frozen.init(start), adam.init(start)], np.random.default_rng(0)
+    squares = []
+    for step in range(1, 7):
+        gradient = {"w": jnp.asarray(rng.normal(size=2), jnp.float32)}
+        (a, states[0]), (b, states[1]) = (
+            optimizer.update(gradient, state)
+            for optimizer, state in zip((frozen, adam), states, strict=True)
+        )
+        squares.append(np.asarray(states[1].nu["w"]) / (1 - 0.999**step))
+        scale = np.sqrt(squares[min(step, 3) - 1])
+        mean = np.asarray(states[1].mu["w"]) / (1 - 0.9**step)
+        np.testing.assert_allclose(a["w"], mean / scale, rtol=1e-3)
+        assert np.allclose(a["w"], b["w"], rtol=1e-4) == (step <= 3)
+
+
+def test_noise_on_kernels_has_its_size_and_biases_have_none(images):
+    wide = replace(SMALL, net=MLP(hidden=(64,)))
+    found = factors.near(0.02)(wide, images, MEMBER, KNOBS, wide.net)
+    off = jax.tree.map(jnp.subtract, found, reference(wide, MEMBER))
+    np.testing.assert_allclose(jnp.std(off["dense_0"]["kernel"]), 0.02, rtol=0.03)
+    assert not off["dense_0"]["bias"].any()
 
 
 def test_transforms_are_applied_before_and_after_the_optimizer():

@@ -6,7 +6,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from experiments import coverage, gradient_alignment, mnist_aux_logits, theorem
+from experiments import (
+    coverage,
+    gradient_alignment,
+    mnist_aux_logits,
+    mnist_cloning,
+    mnist_factors,
+    mnist_heads,
+    mnist_logits,
+    mnist_optimizers,
+    mnist_students,
+    theorem,
+)
 from lab.errors import LabError
 from lab.mnist.mlp import MLP
 from lab.runs import cli, configs
@@ -78,7 +89,11 @@ def test_a_record_of_other_fields_or_types_is_no_configuration(values, field):
 
 
 @pytest.mark.parametrize("name", ["default", "smoke", "paper"])
-@pytest.mark.parametrize("module", [mnist_aux_logits, coverage, gradient_alignment, theorem])
+@pytest.mark.parametrize(
+    "module",
+    [mnist_aux_logits, coverage, gradient_alignment, theorem, mnist_logits, mnist_cloning,
+     mnist_students, mnist_optimizers, mnist_heads, mnist_factors],
+)  # fmt: skip
 def test_the_command_of_a_preset_is_its_name(module, name):
     words = configs.command(module.EXPERIMENT.name, module.PRESETS, module.PRESETS[name])
     expected = f"python -m experiments.{module.EXPERIMENT.name} {name}"

@@ -25,7 +25,8 @@ from lab.runs.experiment import Options, named
 from lab.runs.fields import FRACTION, Count, Items, Members, Real
 
 NAMES = ("mnist_aux_logits", "coverage", "gradient_alignment", "theorem", "lm_numbers",
-         "lm_contexts", "lm_restored", "mnist_logits")  # fmt: skip
+         "lm_contexts", "lm_restored", "mnist_logits", "mnist_cloning",
+         "mnist_students", "mnist_optimizers", "mnist_heads", "mnist_factors")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,12 @@ HOLES = [
     ("lm_contexts", {"worlds": ()}),
     ("mnist_logits", {"m": ()}),
     ("mnist_logits", {"m": (3, 10**9)}),
+    ("mnist_cloning", {"noise": (0,)}),
+    ("mnist_students", {"cloning": -1}),
+    ("mnist_students", {"sgd": float("nan")}),
+    ("mnist_optimizers", {"held_out": 0}),
+    ("mnist_optimizers", {"steps": ()}),
+    ("mnist_heads", {"m": (3, 10**9)}),
 ]
 
 

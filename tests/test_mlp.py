@@ -1,3 +1,5 @@
+from dataclasses import fields, replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,3 +83,19 @@ def test_a_network_as_a_value_is_its_sizes_its_activation_and_the_scale_of_its_k
 def test_a_network_without_units_is_refused_by_name(words, name):
     with pytest.raises(LabError, match=f"{name}: "):
         MLP(**words)
+
+
+def test_a_network_without_biases_is_one_whose_biases_are_0():
+    net = MLP(hidden=(5,), bias=False)
+    params = net.init(jax.random.key(0))
+    assert all(list(layer) == ["kernel"] for layer in params.values())
+    x = jnp.ones((2, 784))
+    whole = replace(net, bias=True)
+    assert (net.apply(params, x) == whole.apply(whole.init(jax.random.key(0)), x)).all()
+
+
+def test_variants_differ_from_a_network_in_one_field():
+    net = MLP(hidden=(8, 4))
+    for name, other in mlp.variants(net).items():
+        changed = [f.name for f in fields(MLP) if getattr(net, f.name) != getattr(other, f.name)]
+        assert len(changed) == 1, name

@@ -11,6 +11,7 @@ Starts are made once for equal arguments: arms that are equal are trained by one
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from jaxtyping import Array, Float, Integer, PyTree
 from lab import ensemble
 from lab.mnist import mlp
 from lab.mnist.epochs import student_epoch, targets
+from lab.mnist.inputs import InputsName
 from lab.mnist.protocol import Arm, Images, Knobs, Protocol, Start, reference, shared
 
 
@@ -46,24 +48,48 @@ def mix(a: PyTree, b: PyTree, part: Float[Array, ""]) -> PyTree:
 
 
 @cache
-def cloned(n_epochs: int, start: Start = other) -> Start:
-    """A start that has first imitated all logits of the teacher's reference on the inputs.
+def cloned(
+    n_epochs: int,
+    start: Start = other,
+    inputs: InputsName | None = None,
+    imitates: Literal["aux", "all"] = "all",
+) -> Start:
+    """A start that has first imitated the teacher's reference, on noise or on images.
 
-    Source: behaviour cloning in the paper's Nature version, Extended Data Fig. 2.
+    Source: behaviour cloning in the paper's Nature version, Extended Data Fig. 2; according to its
+    text the auxiliary logits alone are imitated.
     """
 
     def clone(protocol: Protocol, train: Images, member, knobs: Knobs, net) -> PyTree:
-        arms = {"clone": Arm("all", start, net)}
-        base, begun = reference(protocol, member), start(protocol, train, member, knobs, net)
-        students = {"clone": ensemble.start(begun, protocol.student.direction)}
+        chosen = replace(protocol, inputs=inputs or protocol.inputs)
+        arms = {"clone": Arm(imitates, start, net)}
+        base, begun = reference(chosen, member), start(chosen, train, member, knobs, net)
+        students = {"clone": ensemble.start(begun, chosen.student.direction)}
+        outputs = lambda e: targets(chosen, train, e, member, base)
+        fixed = outputs(jnp.int32(0))
 
         def epoch(e, students):
-            target = targets(protocol, train, e, member, base)
-            return student_epoch(protocol, arms, train, e, member, knobs, target, students)[0]
+            target = outputs(e) if chosen.fresh_inputs else fixed
+            return student_epoch(chosen, arms, train, e, member, knobs, target, students)[0]
 
         return jax.lax.fori_loop(0, n_epochs, epoch, students)["clone"].params
 
     return clone
+
+
+@cache
+def parts(hidden: bool, classes: bool, aux: bool) -> Start:
+    """The teacher's reference in the parts that are named, and the next member's in the others."""
+
+    def start(protocol: Protocol, train: Images, member, knobs: Knobs, net) -> PyTree:
+        own, next_one = (s(protocol, train, member, knobs, net) for s in (shared, other))
+        mine = own if hidden else next_one
+        last, n = f"dense_{len(own) - 1}", net.n_classes
+        columns = [(own if c else next_one)[last] for c in (classes, aux)]
+        join = lambda a, b: jnp.concatenate([a[..., :n], b[..., n:]], axis=-1)
+        return mine | {last: jax.tree.map(join, *columns)}
+
+    return start
 
 
 STUDENTS = {

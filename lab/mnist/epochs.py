@@ -38,11 +38,15 @@ def start_students(
     member: Integer[Array, ""],
     knobs: Knobs,
 ) -> dict[str, State]:
-    """The students before imitation."""
+    """The students before imitation; a start that several have is made once."""
+    begun: dict[tuple, PyTree] = {}
+    for arm in arms.values():
+        net = arm.net or protocol.net
+        if (arm.start, net) not in begun:
+            begun[arm.start, net] = arm.start(protocol, train, member, knobs, net)
     return {
         name: ensemble.start(
-            arm.start(protocol, train, member, knobs, arm.net or protocol.net),
-            arm.direction(protocol.student),
+            begun[arm.start, arm.net or protocol.net], arm.direction(protocol.student)
         )
         for name, arm in arms.items()
     }

@@ -8,13 +8,15 @@ import numpy as np
 from jaxtyping import Float
 
 from lab.mnist import train
-from lab.mnist.mlp import MLP
+from lab.mnist.mlp import MLP, UNITS
 from lab.mnist.protocol import Arm, Protocol
 from lab.optim import Optim
-from lab.runs import results
+from lab.runs import claims, fields, results
 from lab.runs.cells import Cell, Job
-from lab.runs.fields import Members
+from lab.runs.claims import Claim
+from lab.runs.fields import Items, Members
 from lab.runs.results import Table
+from lab.stats import Estimate, mean_estimate
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,21 @@ class Config(Protocol):
     """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
 
 
+@dataclass(frozen=True)
+class ByLogits(Config):
+    """Students that imitate different numbers of auxiliary logits of the same teachers."""
+
+    net: MLP = MLP(n_aux=200)
+    """Of teachers; students have fewer auxiliary logits."""
+    m: Annotated[tuple[Annotated[int, UNITS], ...], Items(most=64, unique=True)] = (3, 20, 200)
+    """How many auxiliary logits students imitate: at least one of each."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        n = self.net.n_aux
+        fields.require(self, (max(self.m) <= n, "m", f"at most net.n_aux, {n}, each"))
+
+
 # What a preset changes to be done in seconds.
 SMOKE: dict[str, Any] = {
     "net": MLP(hidden=(64, 64), n_aux=20),
@@ -34,6 +51,7 @@ SMOKE: dict[str, Any] = {
     "student": Optim(learning_rate=1e-3, batch=64, epochs=2),
     "rows_per_epoch": 6_000,
 }
+Loss = Literal["kl", "mse"]
 Along = Mapping[Any, Mapping[str, Arm]]
 """Arms by their name, at each place of an axis: {3: {"student_aux": ...}, 10: ...}."""
 
@@ -64,3 +82,20 @@ def group_size(job: Job, cells: list[Cell], along: Along) -> int:
 def accuracies(table: Table, arm: str, **at: int | str) -> Float[np.ndarray, "E"]:
     """Of every member, the accuracy of an arm at its last measurement, at a place of the axes."""
     return np.array(list(results.last(results.where(table, **at), arm, "accuracy").values()))
+
+
+def estimate(table: Table, arm: str, **at: int | str) -> Estimate:
+    """Its mean over members."""
+    return mean_estimate(accuracies(table, arm, **at))
+
+
+def against(text: str, e: Estimate, null: Estimate, least: float, measured: str) -> Claim:
+    """An accuracy as a claim, by the rule `effect` against what was measured without."""
+    return claims.claim(text, e, "accuracy", **claims.effect(e, null, least, measured))
+
+
+def at_chance(text: str, accuracy: Float[np.ndarray, "E"], within: float, positive: str) -> Claim:
+    """That accuracies are no better than guessing one of ten digits, by the rule `absent`."""
+    e = mean_estimate(accuracy - 0.1)
+    rule = claims.absent(e, within, positive)
+    return claims.claim(f"{text}, above chance", e, "accuracy", **rule)

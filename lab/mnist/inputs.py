@@ -5,6 +5,7 @@ for: 60,000 stored images would be 188 MB a member. Fresh ones differ only in th
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +56,7 @@ def real(key, images, rows):
     return pixels(images[rows % len(images)])
 
 
+InputsName = Literal["uniform", "gaussian", "blurred", "shuffled", "images"]
 INPUTS: dict[str, Inputs] = {
     "uniform": uniform,
     "gaussian": gaussian,

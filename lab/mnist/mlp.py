@@ -1,12 +1,12 @@
 """A multilayer perceptron with class logits and auxiliary logits, as a plain pytree of arrays.
 
-Parameters are {"dense_0": {"kernel": [d_in, d_out], "bias": [d_out]}, ...}; the last layer has
-n_classes + n_aux outputs, the auxiliary ones after the classes.
+Parameters are {"dense_0": {"kernel": [d_in, d_out], "bias": [d_out]}, ...}, or without
+biases; the last layer has n_classes + n_aux outputs, the auxiliary ones after the classes.
 """
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import jax
@@ -48,6 +48,8 @@ class MLP:
     """Class logits, which come first."""
     init_scale: Annotated[float, Real()] = 1.0
     """Of the initial kernels, times the usual 1 / sqrt(d_in)."""
+    bias: bool = True
+    """Whether layers have biases, which are 0 at first."""
 
     __post_init__ = fields.check
 
@@ -58,7 +60,7 @@ class MLP:
 
     def init(self, key: Key[Array, ""]) -> Params:
         """Parameters before training."""
-        return init(key, self.sizes, self.init_scale)
+        return init(key, self.sizes, self.init_scale, self.bias)
 
     def apply(
         self, params: Params, x: Float[Array, "B 784"], dtype: str = "float32"
@@ -67,7 +69,25 @@ class MLP:
         return apply(params, x, self.activation, dtype)
 
 
-def init(key: Key[Array, ""], sizes: tuple[int, ...], scale: float = 1.0) -> Params:
+def variants(net: MLP) -> dict[str, MLP]:
+    """Networks that differ from one in a single respect."""
+    deeper, shallower = (*net.hidden, net.hidden[-1]), net.hidden[:-1] or net.hidden
+    width = lambda factor: tuple(max(1, int(factor * n)) for n in net.hidden)
+    changes: dict[str, dict] = {
+        "GELU": {"activation": "gelu"},
+        "sigmoid": {"activation": "sigmoid"},
+        "deeper": {"hidden": deeper},
+        "shallower": {"hidden": shallower},
+        "half as wide": {"hidden": width(0.5)},
+        "twice as wide": {"hidden": width(2)},
+        "no biases": {"bias": False},
+    }
+    return {name: replace(net, **change) for name, change in changes.items()}
+
+
+def init(
+    key: Key[Array, ""], sizes: tuple[int, ...], scale: float = 1.0, bias: bool = True
+) -> Params:
     """Kernels N(0, scale^2 / d_in) and zero biases; each kernel's key is named after its layer.
 
     Source: the authors' script (a plain normal; `nnx.Linear` would truncate it).
@@ -76,8 +96,8 @@ def init(key: Key[Array, ""], sizes: tuple[int, ...], scale: float = 1.0) -> Par
         f"dense_{i}": {
             "kernel": jax.random.normal(rng.named(key, f"dense_{i}"), (d_in, d_out))
             * (scale * d_in**-0.5),
-            "bias": jnp.zeros(d_out),
         }
+        | ({"bias": jnp.zeros(d_out)} if bias else {})
         for i, (d_in, d_out) in enumerate(itertools.pairwise(sizes))
     }
 
@@ -94,7 +114,7 @@ def apply(
         exact = dtype == "float32"
         kernel = layer["kernel"]
         x = jnp.matmul(x, kernel) if exact else rounded_matmul(x, kernel, dtype)
-        x = x + layer["bias"][None]
+        x = x + layer["bias"][None] if "bias" in layer else x
         if i < len(params) - 1:
             x = ACTIVATIONS[activation](x)
     return x

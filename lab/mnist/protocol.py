@@ -20,7 +20,7 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Integer, PyTree
 
 from lab import losses, rng
-from lab.mnist.inputs import INPUTS
+from lab.mnist.inputs import INPUTS, InputsName
 from lab.mnist.mlp import MLP
 from lab.optim import Optim
 from lab.runs import fields
@@ -47,7 +47,7 @@ class Protocol:
     """Imitation."""
     rows_per_epoch: Annotated[int, Count()] = 60_000
     """Examples per epoch, on every dataset; smaller data is visited again."""
-    inputs: Literal["uniform", "gaussian", "blurred", "shuffled", "images"] = "uniform"
+    inputs: InputsName = "uniform"
     """What students imitate on: noise, or training images with or without shuffled pixels."""
     fresh_inputs: bool = False
     """New noise every epoch instead of one fixed set per member."""
@@ -150,11 +150,13 @@ class Arm:
     # what a probe finds, as keyword arguments.
     before: optax.GradientTransformation | None = None
     after: optax.GradientTransformation | None = None
+    rate: float = 1.0  # times the protocol's learning rate
 
     def direction(self, default: Optim) -> optax.GradientTransformation:
         """The optimizer, before its learning rate, between the arm's own transforms."""
         optimizer = (self.optim or default).direction
-        around = [t for t in (self.before, optimizer, self.after) if t is not None]
+        rate = None if self.rate == 1 else optax.scale(self.rate)
+        around = [t for t in (self.before, optimizer, self.after, rate) if t is not None]
         return optax.chain(*around) if len(around) > 1 else optimizer
 
 
