@@ -56,7 +56,7 @@ EXPERIMENT = Experiment(
     note=setup.note,
     part=setup.part,
     draw=style.drawing(fig_lm_drift.figure),
-    cpu_devices=setup.CPU_DEVICES,
+    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":
