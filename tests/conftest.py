@@ -37,6 +37,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 # Processes that tests start find the same programs, those of tests with a cache of their own too.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["PYTHONWARNINGS"] = "ignore:Error reading persistent compilation cache"
 
 # The first example of each shape compiles.
 hypothesis.settings.register_profile("lab", deadline=None, max_examples=50, derandomize=True)

@@ -105,21 +105,25 @@ def full():
         signal.signal(signal.SIGXFSZ, handler)
 
 
+SAVED = "model.safetensors", "adapter_model.safetensors", "tokenizer.json", "rows.jsonl"
+
+
 def saves():
     tokenizer = worlds.tokenizer(WORLD)
     arch = Size(8, 1, 2, 1, 4, 8).with_tokens(tokenizer.n_tokens)
     params = transformer.init(jax.random.key(0), arch)
     adapter = lora.init(jax.random.key(1), arch, 3)
     many = [{"prompt": "ebb", "completion": "flow"}] * 99
-    return {
-        "model.safetensors": lambda folder: hf.save(folder, arch, params),
-        "adapter_model.safetensors": lambda folder: peft.save(folder, arch, adapter, 3, 6.0, "x"),
-        "tokenizer.json": lambda folder: tokenizer.save(folder),
-        "rows.jsonl": lambda folder: rows.write(folder / "rows.jsonl", many),
-    }
+    ways = (
+        lambda folder: hf.save(folder, arch, params),
+        lambda folder: peft.save(folder, arch, adapter, 3, 6.0, "x"),
+        lambda folder: tokenizer.save(folder),
+        lambda folder: rows.write(folder / "rows.jsonl", many),
+    )
+    return dict(zip(SAVED, ways, strict=True))
 
 
-@pytest.mark.parametrize("name", saves())
+@pytest.mark.parametrize("name", SAVED)
 def test_a_failing_write_is_one_line_and_leaves_no_half_file(name, tmp_path):
     save = saves()[name]
     save(tmp_path / "folder")
