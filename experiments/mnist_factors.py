@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from figures import fig_mnist_factors, style
+from lab.errors import LabError
 from lab.mnist import factors, grids, images, train
 from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job, grid
@@ -46,7 +47,10 @@ class Config(grids.Config):
     def __post_init__(self):
         super().__post_init__()
         for name in chosen(self):
-            factors.protocol(self, name)  # raises for one that these fields do not allow
+            try:
+                factors.protocol(self, name)
+            except LabError as error:
+                raise LabError(f"settings: {name} is not possible ({error}); use some") from error
 
 
 def chosen(config: Config) -> tuple[str, ...]:
