@@ -74,7 +74,7 @@ def test_more_logits_bring_a_student_nearer_to_its_teacher_and_one_of_another_in
 
 
 def test_an_experiment_over_many_settings_refuses_fields_that_one_of_them_does_not_allow():
-    with pytest.raises(LabError, match=r"^teacher.batch: 4096 is not 1 to rows_per_epoch, 2,000"):
+    with pytest.raises(LabError, match=r"^settings: batch 4096 is not possible .*batch: 4096 "):
         replace(named("mnist_factors").presets["paper"], rows_per_epoch=2_000)
 
 
