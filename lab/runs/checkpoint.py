@@ -37,16 +37,17 @@ def save(folder: Path, tree) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Orbax logs the stack of each of its threads before it raises what they raised."""
+    """Orbax logs the stack of each of its threads before it raises what they raised.
+
+    After a failure they stay quiet: other threads of it go on for a while, and log what they meet.
+    """
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio", "orbax")]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True
-    try:
-        yield
-    finally:
-        for logger, was in zip(loggers, before, strict=True):
-            logger.disabled = was
+    yield
+    for logger, was in zip(loggers, before, strict=True):
+        logger.disabled = was
 
 
 def digest(folder: Path) -> str:
