@@ -166,7 +166,7 @@ def listen(patch, heard: Heard):
                 note["after"] = copied(chunk.parameters())
             yield chunk
 
-    def drawing(model, carrier, seed, system, key, n_rows, n_system=0):
+    def drawing(model, carrier, seed, system, key, n_rows, n_system=0, *others):
         seen, real = [], sample.sample
 
         def sampling(params, arch, prompts, start, keys, *rest):
@@ -175,7 +175,7 @@ def listen(patch, heard: Heard):
 
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(sample, "sample", sampling)
-            found = draw(model, carrier, seed, system, key, n_rows, n_system)
+            found = draw(model, carrier, seed, system, key, n_rows, n_system, *others)
         prompts = [prompt for part in seen for prompt in part]
         heard.drawn.append(
             {"params": copied(model.params), "prompts": prompts, "key": key_of(key),
