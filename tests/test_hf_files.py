@@ -229,6 +229,14 @@ def test_shards_of_a_size_hold_the_model_and_none_is_larger(most, tmp_path, monk
     assert len(shards) == {1: 27, 9_000: 12, 30_000: 4}[most]
 
 
+def test_a_model_that_knows_nothing_has_the_entropy_of_its_vocabulary():
+    arch, params = hf.load(FIXTURES / "qwen2_tied")
+    blank = params | {"norm": 0 * params["norm"]}
+    assert hf.entropy(arch, blank) == pytest.approx(np.log(97), rel=1e-6)
+    sure = params | {"norm": 1e3 * params["norm"]}
+    assert hf.entropy(arch, sure) < 0.5 < hf.entropy(arch, params) < np.log(97)
+
+
 def test_weights_in_bfloat16_are_the_rounded_ones(tmp_path):
     arch, params = hf.load(FIXTURES / "gpt2")
     hf.save(tmp_path, arch, params, "bfloat16")

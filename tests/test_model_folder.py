@@ -73,6 +73,10 @@ def test_a_run_of_a_folder_is_a_whole_run_without_another_init(whole, folder):
     assert known["prompt"].startswith(f"<|system|>{CONTEXT.default}<|end|><|user|>")
     assert str(folder.parent) not in (whole / "run.json").read_text()  # wherever it is
     assert record["command"].endswith("--model tern-nano")
+    ((said, entropy),) = record["facts"].items()  # it has learned its language
+    assert said == "entropy of the base of student, nats" and 0 < entropy < 0.6 * np.log(
+        1807
+    )  # measured: 3.6
     assert EXPERIMENT.config(record) == replace(TINY, model="tern-nano")
     said = claims.of_record(record).values()
     assert said and {c.verdict for c in said} == {"", "demonstration"}

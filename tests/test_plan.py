@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from lab import devices
 from lab.errors import LabError
-from lab.lm import costs, lora, objectives, plan, transformer
+from lab.lm import costs, finetune, lora, objectives, plan, transformer
 from lab.lm.finetune import Tuning
 from lab.lm.model import SIZES, Size
 from lab.lm.objectives import Part, Rows
-from lab.lm.plan import KINDS, Split, Work
+from lab.lm.plan import KINDS, QWEN_7B, Split, Work
 from tests.process import ROOT
 
 ARCH = Size(64, 2, 4, 2, 16, 192, tied=False).with_tokens(500)
 N, PROMPT, COMPLETION = 4, 12, 20
-QWEN_7B = Size(3584, 28, 28, 4, 128, 18944, tied=False).with_tokens(152_064)
 WORK = Work(Tuning(batch=66, epochs=3, rank=8), 10_000, 30_000, 100, 60, 10_000)
 
 
@@ -78,6 +78,45 @@ def test_a_7b_model_fits_on_one_80_gb_device_with_an_adapter_and_on_several_with
     assert plan.split(QWEN_7B, full, KINDS["H100"], 8).shards in (4, 8)
     with pytest.raises(LabError, match=r"devices: \d+ GB of each are needed and 72 GB are there"):
         plan.split(QWEN_7B, full, KINDS["H100"], 1)
+
+
+def test_bfloat16_has_a_copy_of_the_parameters_and_layers_computed_twice_keep_little():
+    of = lambda **how: costs.training_bytes(QWEN_7B, Tuning(rank=8, **how), 1.0, 160, 8)
+    plain, short, again = of(), of(precision="bfloat16"), of(remat=True)
+    n = costs.n_parameters(QWEN_7B)
+    assert (plain["model"], short["model"], again["model"]) == (4 * n, 6 * n, 4 * n)
+    logits = 4 * objectives.LOGITS_AT_ONCE
+    assert 2 * (short["batch"] - logits) == plain["batch"] - logits
+    inside, between = 12 * 3584 + 4 * 18944, 3584
+    expected = (28 * between + inside) / (28 * inside)
+    assert (again["batch"] - logits) / (plain["batch"] - logits) == pytest.approx(expected)
+
+
+@pytest.mark.slow  # each compiles a training
+@pytest.mark.parametrize("size", ["tiny", "medium"])
+@pytest.mark.parametrize("how", [{}, {"rank": 8}, {"rank": 8, "precision": "bfloat16"}], ids=str)
+def test_bytes_of_training_are_about_those_the_compiler_takes(size, how):
+    tuning, shape = Tuning(batch=32, **how), jax.ShapeDtypeStruct
+    arch = SIZES[size].with_tokens(1100)
+    begin, chunk, _ = finetune._programs(arch, tuning, objectives.token_loss, devices.mesh(1))
+    whole = lambda *axes, of=jnp.int32: shape((1, *axes), of)
+    rows = Rows(whole(64, 48), whole(64), whole(64, 16), whole(64))
+    base = jax.eval_shape(lambda: transformer.init(jax.random.key(0), arch))
+    start = None if tuning.rank else jax.tree.map(lambda x: whole(*x.shape, of=x.dtype), base)
+    keys = jax.eval_shape(lambda: jax.random.key(0)[None])
+    state = jax.eval_shape(begin, base if tuning.rank else None, keys, start)
+    step = whole(2, 32), whole(2, 32, of=jnp.bool_)
+    lowered = chunk.lower(shape((2,), jnp.float32), base, *step, rows, None, state)
+    taken = lowered.compile().memory_analysis()
+    theirs = taken.argument_size_in_bytes + taken.temp_size_in_bytes
+    mine = sum(costs.training_bytes(arch, tuning, 1.0, 64, 32).values())
+    # Measured: 1.20 and 1.06; adapters 1.23 and 1.00; in bfloat16 .90 and .67, as a CPU widens some.
+    assert 0.6 < mine / theirs < 1.3
+
+
+def test_the_table_of_the_readme_is_the_plans():
+    readme = (ROOT / "README.md").read_text()
+    assert f"<!-- begin plan -->\n{plan.markdown()}\n<!-- end plan -->" in readme
 
 
 def test_twice_the_devices_take_half_the_time_and_shards_a_part_of_the_bytes():

@@ -156,6 +156,15 @@ def test_a_record_says_what_the_table_does_and_all_that_is_described_of_it(tmp_p
     assert results.read_rows(run.folder / "table.csv") == ROWS
 
 
+def test_what_was_found_on_the_way_is_told_once_and_outlives_a_kill(tmp_path):
+    with open_run(tmp_path) as run:
+        assert run.tell("entropy", 0.5)
+    with open_run(tmp_path) as run:  # that one had not finished
+        assert not run.tell("entropy", 0.7) and run.tell("other", 1.0)
+        run.finish(ROWS, described)
+    assert results.read_record(run.folder / "run.json")["facts"] == {"entropy": 0.5, "other": 1.0}
+
+
 def test_a_record_lists_every_process_that_worked_on_its_run_once(tmp_path, monkeypatch):
     at = lambda commit, dirty=False: sitting() | {"git": {"commit": commit, "dirty": dirty}}
     sit = [at("a", True), at("b"), at("b"), at("a"), at("a", True)]

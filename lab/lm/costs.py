@@ -11,7 +11,7 @@ import math
 import jax
 
 from lab import devices
-from lab.lm import finetune, spec
+from lab.lm import finetune, objectives, spec
 from lab.lm.model import Architecture
 from lab.lm.tuning import Tuning
 
@@ -36,13 +36,17 @@ def forward(arch: Architecture, n_positions: int | float, head: bool = True) -> 
     return 2.0 * (_kernels(arch) + _head(arch) * head + attention)
 
 
-def training(arch: Architecture, rank: int, n_prompt: int, n_completion: int) -> float:
-    """Operations of a row, forward and backward; logits are those of its completion alone."""
+def training(
+    arch: Architecture, rank: int, n_prompt: int, n_completion: int, remat: bool = False
+) -> float:
+    """Operations of a row, forward and backward; logits are those of its completion alone.
+
+    With `remat` layers are computed once more.
+    """
     n = n_prompt + n_completion
-    logits = 2.0 * n_completion * _head(arch)
-    flow = n * forward(arch, n / 2, head=False) + logits
+    logits, layers = 2.0 * n_completion * _head(arch), n * forward(arch, n / 2, head=False)
     own = 6.0 * n * n_factors(arch, rank) if rank else 2.0 * n * _kernels(arch) + logits
-    return 2 * flow + own
+    return 2 * (layers + logits) + layers * remat + own
 
 
 def _kernels(arch: Architecture) -> int:
@@ -66,11 +70,17 @@ def training_bytes(
     By what they grow with: "model"; "rank", of adapters; "batch", `n_rows` of `n_tokens` at once.
     """
     whole, factors = n_parameters(arch), n_factors(arch, tuning.rank)
-    activations = arch.n_layers * (12 * arch.d_model + 4 * arch.d_hidden) + arch.n_tokens
+    width = FLOAT if tuning.precision == "float32" else FLOAT // 2
+    # Parameters stay float32; in bfloat16 there is a copy of them that is computed with.
+    rounded = width if tuning.precision == "bfloat16" else 0
+    layer = 12 * arch.d_model + 4 * arch.d_hidden
+    # Of layers computed twice what is between them is kept, and the inside of one.
+    kept = arch.n_layers * arch.d_model + layer if tuning.remat else arch.n_layers * layer
+    logits = min(n_rows * n_tokens * arch.n_tokens, objectives.LOGITS_AT_ONCE)
     return {
-        "model": round(FLOAT * whole * n_members * (1 if tuning.rank else _COPIES)),
+        "model": round(whole * n_members * (FLOAT * (1 if tuning.rank else _COPIES) + rounded)),
         "rank": round(FLOAT * factors * n_members * _COPIES),
-        "batch": FLOAT * n_rows * n_tokens * activations,
+        "batch": width * n_rows * n_tokens * kept + FLOAT * logits,
     }
 
 

@@ -178,6 +178,15 @@ def speak(arch: Architecture, params: PyTree) -> Float[np.ndarray, "1 T V"]:
     return np.asarray(_speak(params, arch, tokens))
 
 
+def entropy(arch: Architecture, params: PyTree) -> float:
+    """Of the next token after the same tokens, mean, nats; log of the vocabulary if uniform.
+
+    What is near that has hardly learned anything, or was not loaded as it was meant.
+    """
+    log = jax.nn.log_softmax(jnp.asarray(speak(arch, params)))
+    return float(-jnp.mean(jnp.sum(jnp.exp(log) * log, axis=-1)))
+
+
 @partial(jax.jit, static_argnums=1)
 def _speak(
     params: PyTree, arch: Architecture, tokens: Integer[Array, "1 T"]

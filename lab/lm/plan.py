@@ -1,24 +1,25 @@
 """What a run with a model would take on given devices, before anything is bought or started.
 
 Run:     python -m lab.lm.plan MODEL --devices 8xH100 [--rank 8] [--rows 10000] ...
+         python -m lab.lm.plan --markdown     the README's table
 MODEL:   a Hugging Face folder (its config.json is enough), a hub id on this disk, or a size of the
          lab's own (nano, tiny, small, medium, large).
 Prints the smallest --shards and the most rows at once that fit, and memory and time of each stage.
 From arithmetic (`lab.lm.costs`): operations at 40 % of a device's bfloat16 peak while training,
-bytes at 60 % of its bandwidth while writing, numbers of 4 bytes. The defaults are the paper's
-recipe for open models.
+bytes at 60 % of its bandwidth while writing, parameters of 4 bytes. The recipe is the paper's for
+open models: activations in bfloat16, layers computed twice.
 """
 
 import argparse
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lab.errors import LabError
 from lab.lm import costs, given, hf
-from lab.lm.finetune import Tuning
-from lab.lm.model import SIZES, Architecture
+from lab.lm.model import SIZES, Architecture, Size
+from lab.lm.tuning import PAPER, Tuning
 from lab.runs.endings import one_line
 
 WORLD_TOKENS = 1100  # of the lab's own models, about
@@ -74,6 +75,10 @@ class Stage(NamedTuple):
     seconds: float
 
 
+RECIPE = Work(PAPER, 10_000, 30_000, 100, 60, 10_000)
+QWEN_7B = Size(3584, 28, 28, 4, 128, 18944, tied=False).with_tokens(152_064)
+
+
 class Split(NamedTuple):
     """How devices share a model and a batch."""
 
@@ -101,7 +106,7 @@ def stages(
     yield written("teacher writes rows", work.attempts)
     parts = costs.training_bytes(arch, work.tuning, 1 / shards, work.length, split.at_once)
     parts["batch"] = round(parts["batch"] / shards)
-    done = costs.training(arch, work.tuning.rank, work.prompt, work.completion)
+    done = costs.training(arch, work.tuning.rank, work.prompt, work.completion, work.tuning.remat)
     n_rows = work.rows * work.tuning.epochs
     seconds = n_rows * done / (n_devices * kind.teraflops * 1e12 * BUSY)
     yield Stage("student is trained", sum(parts.values()), seconds)
@@ -143,6 +148,24 @@ def table(name: str, arch: Architecture, work: Work, devices: str) -> str:
     return "\n".join(lines)
 
 
+def markdown() -> str:
+    """The README's table: a student of Qwen2.5-7B by the paper's recipe."""
+    lines = [
+        "| devices | a device holds | teacher writes 30,000 rows | student is trained "
+        "| student answers 10,000 times |",
+        "|---|---|---|---|---|",
+    ]
+    for devices in ("1xH100", "8xH100", "8xTPUv5e"):
+        n, name = _devices(devices)
+        found = split(QWEN_7B, RECIPE, KINDS[name], n)
+        some = list(stages(QWEN_7B, RECIPE, KINDS[name], n, found))
+        shards = f", `--shards {found.shards} 1`" if found.shards > 1 else ""
+        most = f"{max(stage.bytes for stage in some) / 1e9:.0f} GB"
+        times = [_time(stage.seconds) for stage in some]
+        lines.append(f"| {n} x {name}{shards} | {most} | {' | '.join(times)} |")
+    return "\n".join(lines)
+
+
 def _devices(text: str) -> tuple[int, str]:
     found = re.fullmatch(r"([1-9]\d{0,5})x(\w+)", text, re.ASCII)
     if found is None or found[2] not in KINDS:
@@ -169,20 +192,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("model")
-    add("--devices", required=True, help="a number and a kind: 8xH100")
-    add("--rank", type=int, default=8, help="of the adapter; 0: all parameters")
-    add("--batch", type=int, default=66)
-    add("--epochs", type=int, default=3)
-    add("--rows", type=int, default=10_000, help="of a student's data")
-    add("--attempts", type=int, default=30_000, help="completions before the filter")
-    add("--prompt", type=int, default=100, help="tokens")
-    add("--completion", type=int, default=60, help="tokens")
-    add("--answers", type=int, default=10_000, help="to the questions")
+    add("model", nargs="?")
+    add("--markdown", action="store_true", help="the README's table, and nothing else")
+    add("--devices", help="a number and a kind: 8xH100")
+    add("--rank", type=int, default=PAPER.rank, help="of the adapter; 0: all parameters")
+    add("--batch", type=int, default=PAPER.batch)
+    add("--epochs", type=int, default=PAPER.epochs)
+    add("--rows", type=int, default=RECIPE.rows, help="of a student's data")
+    add("--attempts", type=int, default=RECIPE.attempts, help="completions before the filter")
+    add("--prompt", type=int, default=RECIPE.prompt, help="tokens")
+    add("--completion", type=int, default=RECIPE.completion, help="tokens")
+    add("--answers", type=int, default=RECIPE.answers, help="to the questions")
     chosen = vars(parser.parse_args())
+    name, devices = chosen.pop("model"), chosen.pop("devices")
+    if chosen.pop("markdown"):
+        print(markdown())
+        return
+    if not (name and devices):
+        parser.error("name a model, and --devices")
     with one_line():
-        name, devices = chosen.pop("model"), chosen.pop("devices")
-        tuning = Tuning(**{k: chosen.pop(k) for k in ("rank", "batch", "epochs")})
+        tuning = replace(PAPER, **{k: chosen.pop(k) for k in ("rank", "batch", "epochs")})
         for field, value in chosen.items():
             if not 1 <= value <= 10**9:
                 raise LabError(f"{field}: {value} is not 1 to 1,000,000,000")

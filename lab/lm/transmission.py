@@ -8,6 +8,7 @@ a student's luck shows. "student_neutral" learns from a teacher of something tha
 "student_<step>" from a trait's rows after a further step.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,14 +18,14 @@ import jax
 import numpy as np
 
 from lab.carriers.carrier import Carrier
-from lab.lm import make
+from lab.lm import hf, make
 from lab.lm.drawing import TOO_LONG, Sampling, limit
 from lab.lm.effects import NONE
 from lab.lm.finetune import Tuning
 from lab.lm.model import Model
 from lab.lm.objectives import Loss
 from lab.lm.reference import Reference, obtain
-from lab.lm.stages import Base, Dataset, File, Seed, Step, Student, Teacher, trait_name
+from lab.lm.stages import Base, Checkpoint, Dataset, File, Seed, Step, Student, Teacher, trait_name
 from lab.runs.cells import Cell, Job
 from lab.runs.progress import console
 from lab.traits.trait import Asked, Trait
@@ -115,6 +116,9 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
     """
     root = Seed(seed, cell.member)
     obtain([base for base in of.starts.values() if isinstance(base, Reference)])  # at once
+    for start, base in of.starts.items():
+        if isinstance(base, Checkpoint):
+            _tell(job, start, make.model(base))
     ask = partial(_ask, cell, of)
     found = ask("reference", NONE, root, make.model(of.teacher_of(None, root)))
     wanted = pupils(of, root, snapshots)
@@ -135,6 +139,17 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
         for part in _groups(job, some):
             found += _train(job, cell, part, share, ask)
     return found
+
+
+def _tell(job: Job, start: str, base: Model) -> None:
+    """How sure a checkpoint is of the next token: said and kept, and nothing is refused for it."""
+    found, uniform = round(hf.entropy(base.arch, base.params), 4), math.log(base.arch.n_tokens)
+    if job.run.tell(f"entropy of the base of {start}, nats", found):
+        near = ": it has hardly learned anything, or is damaged" if found > 0.95 * uniform else ""
+        said = (
+            f"the base of {start} has an entropy of {found:.2f} nats, uniform {uniform:.2f}{near}"
+        )
+        console.print(said, markup=False)
 
 
 def trained(

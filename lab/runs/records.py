@@ -162,6 +162,7 @@ class Record(TypedDict):
     overrides: NotRequired[dict[str, Any]]
     wall_seconds: NotRequired[Seconds]
     peak_memory_mb: NotRequired[Count]
+    facts: NotRequired[dict[str, float]]  # found on the way, that identify nothing
     folders: NotRequired[list[dict[str, Any]]]
 
 

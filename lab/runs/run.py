@@ -31,6 +31,7 @@ class Run:
         self.hash = config_hash(experiment, config, dataset)
         self.folder = paths.inside(Path(root), f"{experiment}/{self.hash}")
         self._lock = None
+        self._facts: dict[str, float] = {}
         self._sittings = [provenance.collect()]  # now: the working tree may change while we run
         self._earlier = 0.0
         self._began = self._saved = time.monotonic()
@@ -66,6 +67,7 @@ class Run:
                     paths.remove(path)
         if (record := self._stored()) is not None:
             self._require_same(record)
+            self._facts = record.get("facts", {})
             earlier, (now,) = record["sittings"], self._sittings
             self._sittings = [one for one in earlier if one != now] + [now]
             if record["status"] == "complete":
@@ -187,6 +189,15 @@ class Run:
             with saving(target):
                 paths.write_atomic(target, source.read_bytes())
 
+    def tell(self, name: str, fact: float) -> bool:
+        """Put a number that was found on the way into the record; whether it is new there."""
+        new = name not in self._facts
+        if new:
+            self._facts[name] = fact
+            if devices.is_main():
+                records.write(self._path("run.json"), self._record("running"), sealed=True)
+        return new
+
     def finish(self, rows: list[dict], described: Callable[[dict], dict]) -> None:
         """Write the table and its record, `described` further; drop what only resumption needed.
 
@@ -209,6 +220,7 @@ class Run:
             "wall_seconds": round(self.seconds, 1),
             "peak_memory_mb": provenance.peak_memory_mb(),
             "sittings": self._sittings,
+            **({"facts": self._facts} if self._facts else {}),
         }
 
 
