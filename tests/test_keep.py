@@ -24,7 +24,8 @@ def made(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     some = [row for row in rows if row["member"] < 4]
-    results.write(folder / "run.json", some, record | {"config": {"members": "4"}})
+    config = record["config"] | {"members": "4"}
+    results.write(folder / "run.json", some, record | {"config": config})
     return folder
 
 
