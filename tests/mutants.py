@@ -709,8 +709,8 @@ MAKING = {
     ),
     "defences are left out of arms with further steps": Mutant(
         "lm/transmission.py",
-        "seed, (*self.steps, *steps), given)",
-        "seed, steps or self.steps, given)",
+        "steps, most = (*self.steps, *steps), limit(",
+        "steps, most = steps or self.steps, limit(",
         STAGES + "defences_are_on_every_dataset_and_further_steps_come_after_them",
     ),
     "students of distributions read what the teacher wrote": Mutant(

@@ -110,7 +110,7 @@ def test_bytes_of_training_are_about_those_the_compiler_takes(size, how):
     taken = lowered.compile().memory_analysis()
     theirs = taken.argument_size_in_bytes + taken.temp_size_in_bytes
     mine = sum(costs.training_bytes(arch, tuning, 1.0, 64, 32).values())
-    # Measured: 1.20 and 1.06; adapters 1.23 and 1.00; in bfloat16 .90 and .67, as a CPU widens some.
+    # Measured: 1.20, 1.06; adapters 1.23, 1.00; in bfloat16 .90, .67, as a CPU widens some of it.
     assert 0.6 < mine / theirs < 1.3
 
 
