@@ -84,7 +84,9 @@ def test_a_cloned_start_may_have_imitated_auxiliary_logits_alone_and_on_images(i
     last = lambda params: params["dense_1"]["kernel"]
     plain = reference(SMALL, MEMBER + 1)
     aux = start(arms.cloned(1, imitates="aux"))
-    assert distance(last(aux)[:, :10], last(plain)[:, :10]) < 1e-6  # another program rounds the same draws otherwise
+    assert (
+        distance(last(aux)[:, :10], last(plain)[:, :10]) < 1e-6
+    )  # another program rounds the same draws otherwise
     assert distance(last(aux)[:, 10:], last(plain)[:, 10:]) > 1e-3
     assert distance(start(arms.cloned(1, inputs="images")), start(arms.cloned(1))) > 1e-3
 
