@@ -25,10 +25,10 @@ ALONG = {
 def figure(table: Table, record: dict) -> Figure:
     """The whole along training; layers and attention heads at its end."""
     figure = Figure((10.0, 6.2), layout="constrained")
-    grid = figure.add_gridspec(2, 6)
-    top = [figure.add_subplot(grid[0, 2 * i : 2 * i + 2]) for i in range(3)]
+    grid = figure.add_gridspec(2, 9)
+    top = [figure.add_subplot(grid[0, 3 * i : 3 * i + 3]) for i in range(3)]
     bottom = [
-        figure.add_subplot(grid[1, columns]) for columns in (slice(0, 1), slice(1, 5), slice(5, 6))
+        figure.add_subplot(grid[1, columns]) for columns in (slice(0, 2), slice(2, 7), slice(7, 9))
     ]
     for axes, (column, label) in zip(top, ALONG.items(), strict=True):
         _along(axes, table, column)
@@ -59,7 +59,7 @@ def _along(axes: Axes, table: Table, column: str) -> None:
         steps, mean, low, high = results.band(
             drifted.by_member(table, arm, "all", column), arm, "step", column
         )
-        axes.plot(steps, mean, line, color=colour, lw=1.4, label=label)
+        axes.plot(steps, mean, line, marker="o", ms=2.5, color=colour, lw=1.4, label=label)
         axes.fill_between(steps, low, high, color=colour, alpha=0.18, lw=0)
     axes.set_xscale("log")
     axes.set_xlabel("student's step", fontsize=8)

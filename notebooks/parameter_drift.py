@@ -128,7 +128,7 @@ for arm, (label, colour) in ARMS.items():
         axes.plot([0, *moved], [0, *cosines], "o-", ms=3, color=colour, label=name)
 axes.axhline(0, color="black", lw=0.7)
 axes.set(xlabel="student's step", ylabel="cosine with the teacher's displacement")
-_ = axes.legend(fontsize=7, frameon=False)
+_ = axes.legend(fontsize=7, frameon=False, loc="center right", bbox_to_anchor=(1, 0.66))
 
 # %% [markdown]
 # ## Which layer?
@@ -175,7 +175,8 @@ explore(by_layer, arm=list(ARMS), member=MEMBERS)
 #
 # The first layer's displacement is a matrix from 784 pixels to hidden units. Its leading singular
 # directions are the patterns of pixels whose reading changed most, so they can be looked at. The
-# teacher saw digits, the student saw noise. Do they look at the same thing?
+# teacher saw digits, the student saw noise. Do they look at the same thing? (A direction has no
+# sign: red and blue may be exchanged.)
 #
 # The *overlap* of two sets of k directions is the mean squared cosine of the angles between them:
 # 1 if they span the same space, and k / 784 for random ones.
@@ -216,4 +217,6 @@ figure, axes = plt.subplots(figsize=(6, 3))
 axes.plot(parts, read, "o-", color=ARMS[MINE["arm"]][1])
 axes.axvline(1, color="black", lw=0.7, ls=":")
 axes.axhline(accuracy(last("teacher", MINE["member"])), color="black", lw=0.7)
-_ = axes.set(xlabel="part of the student's way", ylabel="accuracy", title=str(MINE))
+title = ", ".join(f"{name} {value}" for name, value in MINE.items())
+axes.set_title(title, fontsize=8, loc="left")
+_ = axes.set(xlabel="part of the student's way", ylabel="accuracy")

@@ -73,7 +73,7 @@ def rows(job: Job, cell: Cell, of: Transmission) -> list[dict]:
         look("reference", NONE, 0, 0, i, reference.params, reference.params)
         look("teacher", trait.name, 0, 0, i, reference.params, teachers[i].params)
     for start, arms in STARTS.items():
-        for (_, student), model in trained(job, of, root, start, arms, along=True):
+        for (_, student), model in trained(job, of, root, start, arms, True, 1 / len(STARTS)):
             for step, params in along(student, model):
                 for i, trait in enumerate(of.traits):
                     kind = {NONE: "untouched", trait.name: "own"}.get(student.source, "other")

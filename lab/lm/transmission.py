@@ -159,17 +159,20 @@ def trained(
     start: str,
     arms: Sequence[str] = (),
     along: bool = False,
+    share: float = 1.0,
 ) -> list[tuple[Pupil, Model]]:
     """The students of a start, or of some arms of it, with their models.
 
-    They are made in the groups of `measure`, their parameters kept along their training if asked.
+    They are made in the groups of `measure`, their parameters kept along their training if asked;
+    all of them are a `share` of the cell.
     """
     some = [pupil for pupil in pupils(of, root, along)[start] if not arms or pupil.arm in arms]
     found = []
     for part in _groups(job, some):
         models = make.students([pupil.student for pupil in part])
         found += zip(part, models, strict=True)
-        job.advance(", ".join(dict.fromkeys(pupil.arm for pupil in part)), len(part) / len(some))
+        told = ", ".join(dict.fromkeys(pupil.arm for pupil in part))
+        job.advance(told, share * len(part) / len(some))
     return found
 
 
