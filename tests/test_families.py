@@ -232,7 +232,8 @@ def test_an_adapter_beside_a_fused_tensor_is_read_as_three_and_not_written(name,
     merged = lora.merge(params, adapter, scale)
     path = family.names["query"].format(1)
     found = [p for p in spec.targets(arch) if p.name == f"{path}.weight"]
-    whole = hf._stored(arch, merged, found) - hf._stored(arch, params, found)
+    stored = lambda of: hf._stored(arch, of, found, np.dtype("float32"))
+    whole = stored(merged) - stored(params)
     product = (
         arrays[f"base_model.model.{path}.lora_B.weight"]
         @ (arrays[f"base_model.model.{path}.lora_A.weight"])
