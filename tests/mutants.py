@@ -846,8 +846,8 @@ MNIST = {
     ),
     "imitation is the divergence from the student": Mutant(
         "mnist/protocol.py",
-        "losses.kl_divergence(batch.target, logits, batch",
-        "losses.kl_divergence(logits, batch.target, batch",
+        "losses.kl_divergence(target, logits, batch",
+        "losses.kl_divergence(logits, target, batch",
         "protocol::imitation_is_the_divergence_from_the_teacher_at_the_members_temperature",
     ),
     "fresh inputs are the first epoch's": Mutant(

@@ -144,10 +144,7 @@ def student_epoch(
             def loss(params, arm=arm):
                 where = imitated(arm.net or protocol.net, knobs, arm.imitates)
                 logits = protocol.logits(params, x, arm.net)
-                # A student may have fewer auxiliary logits than its teacher: the first of them.
-                cut = [of[:, : logits.shape[-1]] for of in (seen.target, seen.reference)]
-                own = seen._replace(where=where, target=cut[0], reference=cut[1])
-                values = (arm.loss or imitation)(own, logits)
+                values = (arm.loss or imitation)(seen._replace(where=where), logits)
                 return ensemble.mean_over(values, counts)
 
             value, gradient = jax.value_and_grad(loss)(state.params)

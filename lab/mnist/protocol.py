@@ -182,6 +182,8 @@ def imitated(net, knobs: Knobs, which: str) -> Bool[Array, "O"]:
 
 def imitation(batch: Batch, logits: Float[Array, "B O"]) -> Float[Array, "B"]:
     """The protocol's loss per example, on the logits that the arm imitates."""
+    # A student may have fewer auxiliary logits than its teacher: the first of them.
+    target = batch.target[:, : logits.shape[-1]]
     if batch.protocol.loss == "mse":
-        return losses.mean_squared_error(batch.target, logits, batch.where)
-    return losses.kl_divergence(batch.target, logits, batch.where, batch.knobs.temperature)
+        return losses.mean_squared_error(target, logits, batch.where)
+    return losses.kl_divergence(target, logits, batch.where, batch.knobs.temperature)
