@@ -134,7 +134,10 @@ def test_what_cannot_be_compared_is_one_line_that_names_it(models, snapshots, tm
     run = str(snapshots.parent)
     refused("^student: no model is named; give --teacher", **good | {"student": ""})
     refused("^teacher: there is no folder", **good | {"teacher": str(tmp_path / "nothing")})
-    refused("^student: student_aux lacks embed, unlike the start", **good | {"student": f"{run}/student_aux"})
+    refused(
+        "^student: student_aux lacks embed, unlike the start",
+        **good | {"student": f"{run}/student_aux"},
+    )
     refused("^student: .* several models", teacher=run, start=run, student=run)
     refused("^student: .* no such model", teacher=run, start=run, student=f"{run}/student_x")
     refused("^member: .* no snapshot of member 7", teacher=run, start=run, student=run, member=7)
