@@ -130,6 +130,7 @@ def folder(tmp_path_factory):
         return process.run_in(place, lm_drift.EXPERIMENT, CONFIG)
 
 
+@pytest.mark.slow  # a chain of two references, compiled from nothing
 def test_a_chains_rows_are_its_students_beside_each_teacher(folder):
     table = results.read_table(folder / "table.csv")
     last = results.only(table, (table["part"] == "all") & (table["member"] == 0))
@@ -150,6 +151,7 @@ def test_a_chains_rows_are_its_students_beside_each_teacher(folder):
         )
 
 
+@pytest.mark.slow  # a chain of two references, compiled from nothing
 def test_a_tables_claims_have_every_null_and_layer(folder):
     table = results.read_table(folder / "table.csv")
     said = lm_drift.EXPERIMENT.claims(table, results.read_record(folder / "run.json"))
@@ -157,6 +159,7 @@ def test_a_tables_claims_have_every_null_and_layer(folder):
     assert all(c.verdict and c.null for c in said)
 
 
+@pytest.mark.slow  # of the same chain
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
     assert process.drawn_again(folder, lm_drift.EXPERIMENT, tmp_path)
 

@@ -69,6 +69,7 @@ def test_a_student_of_another_init_is_behind_a_barrier(table):
     assert barrier("student_all") < 0.05 < barrier("cross_all")  # measured: -.03, .30
 
 
+@pytest.mark.slow  # trains the plain experiment too
 def test_step_by_step_and_epoch_by_epoch_are_the_training_of_the_plain_experiment(table, tmp_path):
     names = ("seed", "net", "teacher", "student", "rows_per_epoch", "inputs", "loss")
     same = plain.Config(
