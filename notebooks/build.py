@@ -83,6 +83,10 @@ def build(name: str) -> Path:
         raise LabError(f"{name}: a cell fails ({last}); mend notebooks/{name}.py") from error
     for cell in made.cells:
         cell.metadata.pop("execution", None)  # when it ran
+        # Warnings of this machine say nothing to readers of a page.
+        kept = [out for out in cell.get("outputs", []) if out.get("name") != "stderr"]
+        if cell.cell_type == "code":
+            cell.outputs = kept
     made.metadata.get("language_info", {}).pop("version", None)
     path = HERE / f"{name}.ipynb"
     write_atomic(path, nbformat.writes(made) + "\n")

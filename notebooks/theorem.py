@@ -39,6 +39,7 @@ import numpy as np
 
 from figures import style
 from lab import devices
+from notebooks.widgets import explore
 from theory import expansion, gradients
 from theory.programs import QUICK, Program
 
@@ -154,7 +155,7 @@ draw(axes, 1e-2)
 #
 # Below is the plane of two directions: the teacher's, and the part of the student's step that is at
 # a right angle to it. Move $\epsilon$: the student's arrow keeps to the right half plane while
-# $\epsilon$ is small. Without `ipywidgets` three values stand side by side.
+# $\epsilon$ is small. Without `ipywidgets` call `look` yourself with another value.
 
 
 # %%
@@ -187,15 +188,7 @@ def look(eps=0.01):
     plane(axes[1], eps)
 
 
-try:
-    import ipywidgets
-except ImportError:
-    figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), sharey=True)
-    for ax, eps in zip(axes, (1e-3, 1e-1, 1e1), strict=True):
-        plane(ax, eps)
-else:
-    slider = ipywidgets.FloatLogSlider(value=0.01, min=-4, max=1, step=0.1, description="eps")
-    ipywidgets.interact(look, eps=slider)
+explore(look, eps=[0.01, 0.001, 0.1, 1.0, 10.0])
 
 # %% [markdown]
 # ## Yours
