@@ -12,32 +12,30 @@ Transfer is (student - start) / (teacher - start), all accuracies. Of every four
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 
 from figures import fig_coverage, style
 from lab.mnist import images
 from lab.mnist.mlp import MLP, UNITS
-from lab.mnist.protocol import Protocol
+from lab.mnist.protocol import Ensemble
 from lab.optim import Optim
 from lab.runs import cli, fields
 from lab.runs.cells import Cell, Job, members
 from lab.runs.experiment import Experiment
-from lab.runs.fields import Items, Members, Real
+from lab.runs.fields import Items, Real
 from theory import coverage, predictors
 
 _COMMON = Optim(learning_rate=3e-4, batch=64)
 
 
 @dataclass(frozen=True)
-class Config(Protocol):
+class Config(Ensemble):
     """What all pairs have in common, and the ranges that the rest is drawn from."""
 
-    members: Annotated[str, Members()] = "720"
+    members: str = "720"
     """Pairs, a count or a range a:b; ranges of one seed can be merged."""
-    dataset: Literal["auto", "mnist", "digits"] = "auto"
-    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
     net: MLP = MLP(n_aux=10)
     """A pair imitates 2 to n_aux auxiliary logits; its hidden layers are of one of the widths."""
     widths: Annotated[tuple[Annotated[int, UNITS], ...], Items()] = (32, 64, 128)

@@ -15,17 +15,17 @@ learn; before and after training, accuracy is that on the test set. Gain is the 
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from figures import fig_gradient_alignment, style
 from lab.mnist import images, train
 from lab.mnist.mlp import MLP
-from lab.mnist.protocol import Protocol
+from lab.mnist.protocol import Ensemble
 from lab.optim import Optim
 from lab.runs import cli
 from lab.runs.cells import Cell, Job
 from lab.runs.experiment import Experiment
-from lab.runs.fields import Count, Members, Real
+from lab.runs.fields import Count, Real
 from theory import alignment, alignment_claims
 
 _QUARTER = Optim(learning_rate=3e-4, batch=256, epochs=5)
@@ -33,13 +33,10 @@ _SMOKE = Optim(learning_rate=1e-3, batch=64, epochs=1)
 
 
 @dataclass(frozen=True)
-class Config(Protocol):
+class Config(Ensemble):
     """The paper's protocol for students of auxiliary logits, at a quarter of its rows."""
 
-    members: Annotated[str, Members()] = "20"
-    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
-    dataset: Literal["auto", "mnist", "digits"] = "auto"
-    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
+    members: str = "20"
     teacher: Optim = _QUARTER
     student: Optim = _QUARTER
     rows_per_epoch: int = 15_000

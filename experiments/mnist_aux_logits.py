@@ -10,20 +10,18 @@ Source:  arXiv 2507.14805, section 5, figure 10 (values read off the figure).
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 from figures import fig_mnist_aux_logits, style
 from lab import published, stats
 from lab.mnist import images, train
 from lab.mnist.arms import STUDENTS
 from lab.mnist.mlp import MLP
-from lab.mnist.protocol import Protocol
+from lab.mnist.protocol import Ensemble
 from lab.optim import Optim
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
-from lab.runs.fields import Members
 from lab.runs.results import Table
 
 TEXTS = {
@@ -44,13 +42,10 @@ GAINS = {
 
 
 @dataclass(frozen=True)
-class Config(Protocol):
+class Config(Ensemble):
     """The paper's protocol; `members` and `dataset` are sized for a laptop."""
 
-    members: Annotated[str, Members()] = "8"
-    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
-    dataset: Literal["auto", "mnist", "digits"] = "auto"
-    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
+    members: str = "8"
     curves: bool = False
     """Measure after every epoch."""
     snapshots: bool = False

@@ -19,14 +19,12 @@ from functools import cache
 from typing import Annotated
 
 from figures import fig_mnist_cloning, style
-from lab.mnist import grids, images
+from lab.mnist import grids
 from lab.mnist.arms import cloned
 from lab.mnist.mlp import MLP
-from lab.mnist.protocol import Arm
+from lab.mnist.protocol import Arm, Ensemble
 from lab.runs import claims, cli
-from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.fields import Count, Items
 from lab.runs.results import Table
 from lab.stats import mean_estimate
@@ -39,7 +37,7 @@ WORTH, BETTER, FLAT, CHANCE = 0.1, 0.02, 0.05, 0.05
 
 
 @dataclass(frozen=True)
-class Config(grids.Config):
+class Config(Ensemble):
     """The paper's protocol, with the auxiliary logits of its Nature version."""
 
     net: MLP = MLP(n_aux=50)
@@ -75,11 +73,6 @@ def along(config: Config) -> grids.Along:
     return found
 
 
-def rows(job: Job, cells: list[Cell]) -> list[dict]:
-    """Accuracy of the reference, the teacher, and students before and after imitation."""
-    return grids.rows(job, cells, "epochs", along(job.config), 0)
-
-
 def says(table: Table, record: dict) -> list[Claim]:
     """What cloning is worth, on what, and until when."""
     config = EXPERIMENT.config(record)
@@ -104,14 +97,13 @@ def says(table: Table, record: dict) -> list[Claim]:
     return found
 
 
-EXPERIMENT = Experiment(
-    name="mnist_cloning",
+EXPERIMENT = grids.experiment(
+    "mnist_cloning",
+    "epochs",
+    along,
+    teacher=lambda config: 0,
     doc=__doc__,
     presets=PRESETS,
-    prepare=images.prepare,
-    rows=rows,
-    group=lambda job, cells: grids.group_size(job, cells, along(job.config)),
-    units={"accuracy": "fraction"},
     claims=says,
     draw=style.drawing(fig_mnist_cloning.figure),
 )

@@ -21,6 +21,7 @@ import numpy as np
 from figures import fig_mnist_factors, style
 from lab.errors import LabError
 from lab.mnist import factors, grids, images, train
+from lab.mnist.protocol import Ensemble
 from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
@@ -36,7 +37,7 @@ FEW, N_FEW = ("width 1024",), 8  # settings that take so long that fewer members
 
 
 @dataclass(frozen=True)
-class Config(grids.Config):
+class Config(Ensemble):
     """The paper's protocol, from which settings are one step away."""
 
     settings: Literal["some", "all"] = "some"
@@ -53,8 +54,7 @@ class Config(grids.Config):
 
 def chosen(config: Config) -> tuple[str, ...]:
     """The settings that are trained."""
-    every = tuple(name for name in factors.SETTINGS if name != TWICE)
-    return every if config.settings == "all" else SOME
+    return tuple(n for n in factors.SETTINGS if n != TWICE) if config.settings == "all" else SOME
 
 
 PRESETS = {
@@ -66,8 +66,8 @@ PRESETS = {
 
 def cells(config: Config) -> list[Cell]:
     """Every member at every setting, but few at the slowest."""
-    few = lambda cell: cell["setting"] in FEW and cell.member >= N_FEW
-    return [c for c in grid(config.members, setting=chosen(config)) if not few(c)]
+    every = grid(config.members, setting=chosen(config))
+    return [c for c in every if c["setting"] not in FEW or c.member < N_FEW]
 
 
 def rows(job: Job, cells: list[Cell]) -> list[dict]:

@@ -22,15 +22,13 @@ from functools import cache
 import numpy as np
 
 from figures import fig_mnist_heads, style
-from lab.mnist import grids, images
+from lab.mnist import grids
 from lab.mnist.arms import first, parts
 from lab.mnist.mlp import MLP
 from lab.mnist.protocol import Arm
 from lab.optim import Optim
 from lab.runs import cli
-from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.results import Table
 
 # What is shared: hidden layers, class head, auxiliary head.
@@ -75,11 +73,6 @@ def along(config: Config) -> grids.Along:
     return {m: {name: Arm("aux", s, net(m)) for name, s in starts.items()} for m in config.m}
 
 
-def rows(job: Job, cells: list[Cell]) -> list[dict]:
-    """Accuracy of the reference, the teacher, and six students for each number of logits."""
-    return grids.rows(job, cells, "m", along(job.config), job.config.net.n_aux)
-
-
 def says(table: Table, record: dict) -> list[Claim]:
     """What each part is worth at the most logits; that without a class head there is nothing."""
     counts = sorted(EXPERIMENT.config(record).m)
@@ -100,14 +93,13 @@ def says(table: Table, record: dict) -> list[Claim]:
     return found
 
 
-EXPERIMENT = Experiment(
-    name="mnist_heads",
+EXPERIMENT = grids.experiment(
+    "mnist_heads",
+    "m",
+    along,
+    teacher=lambda config: config.net.n_aux,
     doc=__doc__,
     presets=PRESETS,
-    prepare=images.prepare,
-    rows=rows,
-    group=lambda job, cells: grids.group_size(job, cells, along(job.config)),
-    units={"accuracy": "fraction"},
     claims=says,
     draw=style.drawing(fig_mnist_heads.figure),
 )

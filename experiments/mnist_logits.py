@@ -19,11 +19,9 @@ import numpy as np
 
 from figures import fig_mnist_logits, style
 from lab import published, stats
-from lab.mnist import arms, grids, images
+from lab.mnist import arms, grids
 from lab.runs import claims, cli
-from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.results import Table
 
 MANY = (1, 2, 3, 4, 6, 10, 16, 25, 40, 70, 120, 200)
@@ -48,11 +46,6 @@ def along(config: Config) -> grids.Along:
     return arms.of_first_logits(config, config.m)
 
 
-def rows(job: Job, cells: list[Cell]) -> list[dict]:
-    """Accuracy of the reference, the teacher, and two students for each number of logits."""
-    return grids.rows(job, cells, "m", along(job.config), job.config.net.n_aux)
-
-
 def says(table: Table, record: dict) -> list[Claim]:
     """Every number of logits against its control; what the most of them give, and lack."""
     config, paper = EXPERIMENT.config(record), PRESETS["paper"]
@@ -75,14 +68,13 @@ def says(table: Table, record: dict) -> list[Claim]:
     return [*found, grids.at_chance(OTHER, others, CHANCE, f"shared init, {most} logits")]
 
 
-EXPERIMENT = Experiment(
-    name="mnist_logits",
+EXPERIMENT = grids.experiment(
+    "mnist_logits",
+    "m",
+    along,
+    teacher=lambda config: config.net.n_aux,
     doc=__doc__,
     presets=PRESETS,
-    prepare=images.prepare,
-    rows=rows,
-    group=lambda job, cells: grids.group_size(job, cells, along(job.config)),
-    units={"accuracy": "fraction"},
     claims=says,
     draw=style.drawing(fig_mnist_logits.figure),
 )

@@ -21,15 +21,13 @@ from typing import Annotated
 import numpy as np
 
 from figures import fig_mnist_optimizers, style
-from lab.mnist import grids, images
+from lab.mnist import grids
 from lab.mnist.arms import other, shared
 from lab.mnist.mlp import MLP
 from lab.mnist.optimizers import LEAST, ladder, rates
-from lab.mnist.protocol import Arm
+from lab.mnist.protocol import Arm, Ensemble
 from lab.runs import cli, results
-from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.fields import Count, Items, Real
 from lab.runs.results import Table
 
@@ -40,7 +38,7 @@ WORTH, LESS, CHANCE = 0.1, 0.1, 0.05
 
 
 @dataclass(frozen=True)
-class Config(grids.Config):
+class Config(Ensemble):
     """The paper's protocol, with the auxiliary logits of its Nature version."""
 
     net: MLP = MLP(n_aux=50)
@@ -72,11 +70,6 @@ def along(config: Config) -> grids.Along:
     return found
 
 
-def rows(job: Job, cells: list[Cell]) -> list[dict]:
-    """Accuracy of the reference, the teacher, and of students by optimizer and rate."""
-    return grids.rows(job, cells, "optimizer", along(job.config), "teacher")
-
-
 def says(table: Table, record: dict) -> list[Claim]:
     """Every optimizer at its best rate, against its control, and beside Adam."""
     config = EXPERIMENT.config(record)
@@ -102,14 +95,13 @@ def says(table: Table, record: dict) -> list[Claim]:
     return [*found, grids.at_chance("other init, all optimizers", others, CHANCE, positive)]
 
 
-EXPERIMENT = Experiment(
-    name="mnist_optimizers",
+EXPERIMENT = grids.experiment(
+    "mnist_optimizers",
+    "optimizer",
+    along,
+    teacher=lambda config: "teacher",
     doc=__doc__,
     presets=PRESETS,
-    prepare=images.prepare,
-    rows=rows,
-    group=lambda job, cells: grids.group_size(job, cells, along(job.config)),
-    units={"accuracy": "fraction"},
     claims=says,
     draw=style.drawing(fig_mnist_optimizers.figure),
 )

@@ -20,7 +20,7 @@ from figures import fig_mnist_students, style
 from lab.mnist import grids, images
 from lab.mnist.arms import cloned, other
 from lab.mnist.mlp import MLP, variants
-from lab.mnist.protocol import Arm
+from lab.mnist.protocol import Arm, Ensemble
 from lab.optim import Optim
 from lab.runs import cli
 from lab.runs.cells import Cell, Job, grid
@@ -46,7 +46,7 @@ ALIKE = ("like the teacher", "SGD", "on digits")  # of the teacher's kind of net
 
 
 @dataclass(frozen=True)
-class Config(grids.Config):
+class Config(Ensemble):
     """The paper's protocol, with the auxiliary logits of its Nature version."""
 
     net: MLP = MLP(n_aux=50)

@@ -15,33 +15,30 @@ Arms and nulls: `lab.drift.mnist`; a row's part is the whole network, or a layer
 
 import sys
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from figures import fig_parameter_drift, style
 from lab.drift import drifted, mnist, networks
 from lab.drift.folders import asked_for
 from lab.mnist import images
 from lab.mnist.mlp import MLP
-from lab.mnist.protocol import Protocol
+from lab.mnist.protocol import Ensemble
 from lab.optim import Optim
 from lab.runs import cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment, named
-from lab.runs.fields import Count, Members
+from lab.runs.fields import Count
 from lab.runs.results import Table
 
 NULLS = {"trait": "other trait", "untrained": "untrained teacher", "cross": "other init"}
 
 
 @dataclass(frozen=True)
-class Config(Protocol):
+class Config(Ensemble):
     """The paper's protocol on half of its rows, and how models are looked at."""
 
-    members: Annotated[str, Members()] = "8"
-    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
-    dataset: Literal["auto", "mnist", "digits"] = "auto"
-    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
+    members: str = "8"
     rows_per_epoch: int = 30_000
     images: Annotated[int, Count(2, 60_000)] = 500
     """Training and test images that models are looked at with, or all there are."""

@@ -1,36 +1,27 @@
 """Arms along an axis: many students of the same teachers, told apart by a column of the table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from lab.mnist import train
+from lab.mnist import images, train
 from lab.mnist.mlp import MLP, UNITS
-from lab.mnist.protocol import Arm, Protocol
+from lab.mnist.protocol import Arm, Ensemble
 from lab.optim import Optim
 from lab.runs import claims, fields, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.fields import Items, Members
+from lab.runs.experiment import Experiment
+from lab.runs.fields import Items
 from lab.runs.results import Table
 from lab.stats import Estimate, mean_estimate
 
 
 @dataclass(frozen=True)
-class Config(Protocol):
-    """The paper's protocol, of a few members, on the data that is there."""
-
-    members: Annotated[str, Members()] = "4"
-    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
-    dataset: Literal["auto", "mnist", "digits"] = "auto"
-    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
-
-
-@dataclass(frozen=True)
-class ByLogits(Config):
+class ByLogits(Ensemble):
     """Students that imitate different numbers of auxiliary logits of the same teachers."""
 
     net: MLP = MLP(n_aux=200)
@@ -77,6 +68,28 @@ def rows(job: Job, cells: list[Cell], axis: str, along: Along, teacher: int | st
 def group_size(job: Job, cells: list[Cell], along: Along) -> int:
     """As many members at once as fit with all their students."""
     return train.group_size(job.config, len(arms(along)), len(cells), job.options.group)
+
+
+def experiment(
+    name: str,
+    axis: str,
+    along: Callable[[Any], Along],
+    teacher: Callable[[Any], int | str],
+    **rest: Any,
+) -> Experiment:
+    """An experiment whose rows are `rows` of the arms that a configuration has `along` an axis.
+
+    `teacher` is what the reference and the teacher have in that column; `rest` are the other fields
+    of `Experiment`.
+    """
+    return Experiment(
+        name=name,
+        prepare=images.prepare,
+        rows=lambda job, cells: rows(job, cells, axis, along(job.config), teacher(job.config)),
+        group=lambda job, cells: group_size(job, cells, along(job.config)),
+        units={"accuracy": "fraction"},
+        **rest,
+    )
 
 
 def accuracies(table: Table, arm: str, **at: int | str) -> Float[np.ndarray, "E"]:

@@ -24,7 +24,7 @@ from lab.mnist.inputs import INPUTS, InputsName
 from lab.mnist.mlp import MLP
 from lab.optim import Optim
 from lab.runs import fields
-from lab.runs.fields import INT32, SEED, Count, Real
+from lab.runs.fields import INT32, SEED, Count, Members, Real
 
 TOO_LONG = f"short enough: epochs times rows_per_epoch may be {INT32:,} at most"
 _PAPER = Optim(learning_rate=3e-4, batch=1024, epochs=5)
@@ -74,12 +74,6 @@ class Protocol:
         """Of the operands of matrix products."""
         return "bfloat16" if self.precision == "bfloat16" else "float32"
 
-    def at_protocol_of(self, other: "Protocol") -> bool:
-        """Whether two configurations train alike on the same data, but for seed and rounding."""
-        names = {f.name for f in dataclasses.fields(Protocol)} - {"seed", "precision"}
-        names |= {"dataset"}
-        return all(getattr(self, name, None) == getattr(other, name, None) for name in names)
-
     def logits(self, params: PyTree, x: Float[Array, "B D"], net=None) -> Float[Array, "B O"]:
         """Class and auxiliary logits, of the teacher's kind of network if no other is named."""
         return (net or self.net).apply(params, x, self.dtype)
@@ -87,6 +81,21 @@ class Protocol:
     def n_steps(self, optim: Optim) -> int:
         """Steps of an epoch."""
         return -(-self.rows_per_epoch // optim.batch)
+
+
+@dataclass(frozen=True)
+class Ensemble(Protocol):
+    """The protocol for so many members, on the data that is there: what an experiment sets up."""
+
+    members: Annotated[str, Members()] = "4"
+    """Independent teachers, a count or a range a:b; ranges of one seed can be merged."""
+    dataset: Literal["auto", "mnist", "digits"] = "auto"
+    """auto: MNIST if it is on disk, otherwise the embedded 8x8 digits."""
+
+    def at_protocol_of(self, other: "Ensemble") -> bool:
+        """Whether two configurations train alike on the same data, but for seed and rounding."""
+        names = {f.name for f in dataclasses.fields(Ensemble)} - {"seed", "precision", "members"}
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
 @struct.dataclass
