@@ -10,6 +10,9 @@ import pytest
 from notebooks import build
 from tests.process import ROOT
 
+# A line of a notebook, and what stands there where it is only tried.
+SMOKE = {"language": ("12_288", "256")}
+
 
 def test_text_and_code_are_told_apart_and_nothing_is_lost():
     script = (
@@ -53,8 +56,11 @@ def test_a_notebooks_first_code_installs_the_lab_where_it_is_not(name):
 def test_a_notebook_runs_as_a_plain_script_without_widgets(name, tmp_path):
     """Where runs of a notebook go, `runs/`, is below the folder that it is run in."""
     env = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
-    code = f"import runpy; runpy.run_path({str(ROOT / 'notebooks' / f'{name}.py')!r})"
-    words = [sys.executable, "-c", code]
+    whole, smoke = SMOKE.get(name, ("", ""))
+    script = (ROOT / "notebooks" / f"{name}.py").read_text()
+    assert whole in script
+    (tmp_path / f"{name}.py").write_text(script.replace(whole, smoke) if whole else script)
+    words = [sys.executable, f"{name}.py"]
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
