@@ -16,6 +16,8 @@ BARS = (
     ("student_regular", "controls: the reference's numbers", "#8c8c8c"),
     (effects.OTHERS, "students of other traits' numbers", "#a3cce9"),
     ("student_trait", "students of this trait's numbers", "#1170aa"),
+    ("student_within", "shuffled within answers", "#2a9d8f"),
+    ("student_across", "shuffled across answers", "#9ad5cc"),
     ("cross_regular", "other init, controls", "#ffd0a8"),
     ("cross_trait", "other init, this trait's numbers", "#c85200"),
 )
@@ -84,14 +86,20 @@ def _log_odds(axes: Axes, table: results.Table, own: Effects) -> None:
         ("other traits' numbers", own.off(), "#7fb5dd"),
         ("this trait's numbers", own.diagonal, "#1170aa"),
     ]
-    if "cross_trait" in results.arms(table):
+    there, shuffled = results.arms(table), ("student_within", "student_across")
+    groups += [
+        (label, effects.effects(table, arm).diagonal, colour)
+        for arm, label, colour in BARS
+        if arm in shuffled and arm in there
+    ]
+    if "cross_trait" in there:
         cross = effects.effects(table, "cross_trait").diagonal
         groups += [
             ("other init, a control", effects.luck(table, "cross"), "#fcae6b"),
             ("other init, this trait's numbers", cross, "#c85200"),
         ]
     for i, (label, numbers, colour) in enumerate(groups):
-        shift = 0.17 * (i - (len(groups) - 1) / 2)
+        shift = min(0.17, 0.9 / len(groups)) * (i - (len(groups) - 1) / 2)
         for j, values in enumerate(numbers.T):
             x = j + shift + np.linspace(-0.045, 0.045, len(values)) * (len(values) > 1)
             axes.plot(x, np.clip(values, *RANGE), "o", ms=3, mew=0, color=colour, alpha=0.85)
