@@ -11,6 +11,7 @@ from experiments import (
     gradient_alignment,
     mnist_aux_logits,
     mnist_cloning,
+    mnist_cnn,
     mnist_factors,
     mnist_heads,
     mnist_logits,
@@ -92,7 +93,7 @@ def test_a_record_of_other_fields_or_types_is_no_configuration(values, field):
 @pytest.mark.parametrize(
     "module",
     [mnist_aux_logits, coverage, gradient_alignment, theorem, mnist_logits, mnist_cloning,
-     mnist_students, mnist_optimizers, mnist_heads, mnist_factors],
+     mnist_students, mnist_optimizers, mnist_heads, mnist_factors, mnist_cnn],
 )  # fmt: skip
 def test_the_command_of_a_preset_is_its_name(module, name):
     words = configs.command(module.EXPERIMENT.name, module.PRESETS, module.PRESETS[name])

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from experiments import mnist_optimizers
+from experiments import mnist_cnn, mnist_optimizers
 from lab.errors import LabError
-from lab.mnist import factors, optimizers
+from lab.mnist import factors, grids, optimizers
 from lab.mnist.protocol import Protocol
 from lab.runs import claims, cli, configs, results
 from lab.runs.experiment import named
@@ -21,6 +21,7 @@ COLUMNS = {
     "mnist_optimizers": ["optimizer"],
     "mnist_heads": ["m"],
     "mnist_factors": ["setting"],
+    "mnist_cnn": ["shared", "noise"],
 }
 
 
@@ -71,6 +72,12 @@ def test_more_logits_bring_a_student_nearer_to_its_teacher_and_one_of_another_in
     assert at[2].verdict == "holds"
     (other,) = (c for text, c in found.items() if text.startswith("other init"))
     assert abs(other.mean) < 0.08  # measured: .00
+
+
+def test_a_convolutional_student_needs_both_heads_of_its_teacher(smoke):
+    table = results.columns(results.read_rows(smoke("mnist_cnn") / "table.csv"))
+    at = {h: grids.estimate(table, "convolutional", shared=h).mean for h in mnist_cnn.HEADS}
+    assert at.pop("both heads") > max(at.values()) + 0.1  # measured: .35, at most .11
 
 
 def test_an_experiment_over_many_settings_refuses_fields_that_one_of_them_does_not_allow():

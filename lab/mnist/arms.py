@@ -79,15 +79,21 @@ def cloned(
 
 @cache
 def parts(hidden: bool, classes: bool, aux: bool) -> Start:
-    """The teacher's reference in the parts that are named, and the next member's in the others."""
+    """The teacher's reference in the parts that are named, and the next member's in the others.
+
+    The heads of a student of another kind are those of its teacher's kind, the first of them: its
+    last hidden layer has as many units.
+    """
 
     def start(protocol: Protocol, train: Images, member, knobs: Knobs, net) -> PyTree:
-        own, next_one = (s(protocol, train, member, knobs, net) for s in (shared, other))
-        mine = own if hidden else next_one
-        last, n = f"dense_{len(own) - 1}", net.n_classes
-        columns = [(own if c else next_one)[last] for c in (classes, aux)]
-        join = lambda a, b: jnp.concatenate([a[..., :n], b[..., n:]], axis=-1)
-        return mine | {last: jax.tree.map(join, *columns)}
+        mine = (shared if hidden else other)(protocol, train, member, knobs, net)
+        n, n_out = protocol.net.n_classes, net.n_classes + net.n_aux
+        columns = []
+        for own in (classes, aux):
+            whole = (shared if own else other)(protocol, train, member, knobs, protocol.net)
+            columns.append(whole[mlp.head(whole)])
+        join = lambda a, b: jnp.concatenate([a[..., :n], b[..., n:n_out]], axis=-1)
+        return mine | {mlp.head(mine): jax.tree.map(join, *columns)}
 
     return start
 

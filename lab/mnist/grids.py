@@ -67,7 +67,9 @@ def rows(job: Job, cells: list[Cell], axis: str, along: Along, teacher: int | st
 
 def group_size(job: Job, cells: list[Cell], along: Along) -> int:
     """As many members at once as fit with all their students."""
-    return train.group_size(job.config, len(arms(along)), len(cells), job.options.group)
+    every = arms(along)
+    nets = {arm.net for arm in every.values() if arm.net is not None}
+    return train.group_size(job.config, len(every), len(cells), job.options.group, nets=nets)
 
 
 def experiment(

@@ -5,6 +5,7 @@ for: 60,000 stored images would be 188 MB a member. Fresh ones differ only in th
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import jax
@@ -35,14 +36,18 @@ def gaussian(key, images, rows):
     return jnp.sqrt(2.0) * jax.lax.erf_inv(half_open + 2.0**-23)
 
 
-def blurred(key, images, rows):
-    """Uniform noise blurred by a Gaussian of one pixel, rescaled to the noise's variance, 1/3."""
+def _blurred(width: float, key, images, rows):
+    """Uniform noise blurred by a Gaussian of `width` pixels, at the noise's variance, 1/3."""
     offset = jnp.arange(SIDE)
-    weight = jnp.exp(-((offset[:, None] - offset[None, :]) ** 2) / 2.0)
+    weight = jnp.exp(-((offset[:, None] - offset[None, :]) ** 2) / (2.0 * width**2))
     # Each row of the blur has unit norm, so that every blurred pixel keeps its variance.
     weight = weight / jnp.sqrt(jnp.sum(weight**2, axis=1, keepdims=True))
     noise = uniform(key, images, rows).reshape(-1, SIDE, SIDE)
     return jnp.einsum("Bij,ki,lj->Bkl", noise, weight, weight).reshape(-1, SIDE * SIDE)
+
+
+blurred = partial(_blurred, 1.0)  # neighbouring pixels are alike
+smooth = partial(_blurred, 4.0)  # as much as strokes and larger patches are
 
 
 def shuffled(key, images, rows):
@@ -56,11 +61,12 @@ def real(key, images, rows):
     return pixels(images[rows % len(images)])
 
 
-InputsName = Literal["uniform", "gaussian", "blurred", "shuffled", "images"]
+InputsName = Literal["uniform", "gaussian", "blurred", "smooth", "shuffled", "images"]
 INPUTS: dict[str, Inputs] = {
     "uniform": uniform,
     "gaussian": gaussian,
     "blurred": blurred,
+    "smooth": smooth,
     "shuffled": shuffled,
     "images": real,
 }

@@ -58,6 +58,11 @@ class MLP:
         """Units of every layer, the pixels first."""
         return (784, *self.hidden, self.n_classes + self.n_aux)
 
+    @property
+    def n_activations(self) -> int:
+        """Numbers of one example that its gradient needs, those of all layers."""
+        return sum(self.sizes)
+
     def init(self, key: Key[Array, ""]) -> Params:
         """Parameters before training."""
         return init(key, self.sizes, self.init_scale, self.bias)
@@ -92,14 +97,16 @@ def init(
 
     Source: the authors' script (a plain normal; `nnx.Linear` would truncate it).
     """
-    return {
-        f"dense_{i}": {
-            "kernel": jax.random.normal(rng.named(key, f"dense_{i}"), (d_in, d_out))
-            * (scale * d_in**-0.5),
-        }
-        | ({"bias": jnp.zeros(d_out)} if bias else {})
-        for i, (d_in, d_out) in enumerate(itertools.pairwise(sizes))
-    }
+    pairs = enumerate(itertools.pairwise(sizes))
+    return {f"dense_{i}": layer(key, i, *pair, scale, bias) for i, pair in pairs}
+
+
+def layer(
+    key: Key[Array, ""], i: int, d_in: int, d_out: int, scale: float = 1.0, bias: bool = True
+) -> dict[str, Array]:
+    """Layer number i of a network, before training."""
+    kernel = jax.random.normal(rng.named(key, f"dense_{i}"), (d_in, d_out)) * (scale * d_in**-0.5)
+    return {"kernel": kernel} | ({"bias": jnp.zeros(d_out)} if bias else {})
 
 
 def apply(
@@ -110,17 +117,27 @@ def apply(
 ) -> Float[Array, "B O"]:
     """Logits in float32; matrix products take operands rounded to `dtype`."""
     for i in range(len(params)):
-        layer = params[f"dense_{i}"]
-        exact = dtype == "float32"
-        kernel = layer["kernel"]
-        x = jnp.matmul(x, kernel) if exact else rounded_matmul(x, kernel, dtype)
-        x = x + layer["bias"][None] if "bias" in layer else x
+        x = dense(params[f"dense_{i}"], x, dtype)
         if i < len(params) - 1:
             x = ACTIVATIONS[activation](x)
     return x
 
 
+def dense(
+    layer: dict[str, Array], x: Float[Array, "B I"], dtype: str = "float32"
+) -> Float[Array, "B O"]:
+    """A layer before its activation."""
+    kernel = layer["kernel"]
+    x = jnp.matmul(x, kernel) if dtype == "float32" else rounded_matmul(x, kernel, dtype)
+    return x + layer["bias"][None] if "bias" in layer else x
+
+
 def first_outputs(params: Params, n: int) -> Params:
     """Parameters of the network that computes the first `n` logits alone."""
-    last = f"dense_{len(params) - 1}"
+    last = head(params)
     return params | {last: {name: x[..., :n] for name, x in params[last].items()}}
+
+
+def head(params: Params) -> str:
+    """The name of the last layer, whose outputs are the logits."""
+    return f"dense_{len(params) - 1}"

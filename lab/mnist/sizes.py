@@ -1,6 +1,6 @@
 """How many members are trained at once, and whether they fit into memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 
@@ -13,11 +13,14 @@ _COPIES = {"adam": 3, "momentum": 2, "sgd": 1, "sign": 1}  # parameters and what
 _ROOM = 2
 
 
-def member_bytes(chosen: Protocol, n_students: int, most_rows: int = 0) -> dict[str, int]:
+def member_bytes(
+    chosen: Protocol, n_students: int, most_rows: int = 0, nets: Iterable = ()
+) -> dict[str, int]:
     """Device memory that training one member takes, by the field that it grows with.
 
     Of what grows with two fields, the larger number is named. `most_rows` are those of a gradient
-    that is larger than a batch's, the field `large`. Measured: .7 to 1.1 of what is taken.
+    that is larger than a batch's, the field `large`; `nets` are students' other networks, if any.
+    Measured: .7 to 1.1 of what is taken.
     """
     net = chosen.net
     leaves = jax.tree.leaves(jax.eval_shape(net.init, jax.random.key(0)))
@@ -28,7 +31,8 @@ def member_bytes(chosen: Protocol, n_students: int, most_rows: int = 0) -> dict[
     batch = max((chosen.student.batch, "student.batch"), (chosen.teacher.batch, "teacher.batch"))
     rows = chosen.rows_per_epoch, "rows_per_epoch"
     copies = _COPIES[chosen.teacher.optimizer] + n_students * _COPIES[chosen.student.optimizer] + 2
-    units, found = 784 + hidden + n_out, dict[str, int]()
+    units = max(one.n_activations for one in (net, *nets))
+    found = dict[str, int]()
     for (_, field), n_bytes in (
         (wide, 4 * copies * n_parameters),  # states, the reference and gradients
         (max(wide, batch), 16 * batch[0] * units),  # activations and theirs
@@ -45,6 +49,7 @@ def group_size(
     n_members: int,
     group: int | None,
     most_rows: int = 0,
+    nets: Iterable = (),
     named: Callable[[str], str] = lambda field: field,
 ) -> int:
     """Members trained at once: a multiple of the number of devices, not more than needed.
@@ -52,7 +57,7 @@ def group_size(
     Raises `LabError` if so many do not fit into memory. `named` says under which name an experiment
     has a field of the protocol.
     """
-    one = {named(k): n for k, n in member_bytes(chosen, n_students, most_rows).items()}
+    one = {named(k): n for k, n in member_bytes(chosen, n_students, most_rows, nets).items()}
     n_devices, each = jax.device_count(), sum(one.values())
     if group is not None:
         per_device = -(-group // n_devices)
