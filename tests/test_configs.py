@@ -17,6 +17,7 @@ from experiments import (
     mnist_logits,
     mnist_optimizers,
     mnist_students,
+    mnist_transplant,
     theorem,
 )
 from lab.errors import LabError
@@ -93,7 +94,8 @@ def test_a_record_of_other_fields_or_types_is_no_configuration(values, field):
 @pytest.mark.parametrize(
     "module",
     [mnist_aux_logits, coverage, gradient_alignment, theorem, mnist_logits, mnist_cloning,
-     mnist_students, mnist_optimizers, mnist_heads, mnist_factors, mnist_cnn],
+     mnist_students, mnist_optimizers, mnist_heads, mnist_factors, mnist_cnn,
+     mnist_transplant],
 )  # fmt: skip
 def test_the_command_of_a_preset_is_its_name(module, name):
     words = configs.command(module.EXPERIMENT.name, module.PRESETS, module.PRESETS[name])

@@ -13,38 +13,27 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 
 from lab import devices, tree
 from lab.drift.displacement import ALL
 from lab.drift.networks import UNITS, Marks, marks, measure
 from lab.ensemble import over_members
 from lab.mnist import arms, epochs, protocol, train
-from lab.mnist.protocol import Arm, Batch, Images, Protocol
+from lab.mnist.protocol import Arm, Images, Protocol
 from lab.runs.cells import Cell, Job
 
 KINDS = ("aux", "all")
 
 
-def _imitating(teacher: int) -> Callable:
-    """The protocol's loss on one teacher's outputs, of those that stand side by side."""
-
-    def loss(batch: Batch, logits: Float[Array, "B O"]) -> Float[Array, "B"]:
-        n = logits.shape[-1]
-        own = batch.target[:, teacher * n : (teacher + 1) * n]
-        return protocol.imitation(batch._replace(target=own), logits)
-
-    return loss
-
-
 # Arms by the number of the reference that they start from, after the member's own.
 STARTS: tuple[dict[str, Arm], dict[str, Arm]] = (
     {
-        f"{name}_{kind}": Arm(kind, loss=_imitating(teacher))
+        f"{name}_{kind}": Arm(kind, loss=arms.imitating(teacher))
         for teacher, name in enumerate(("student", "trait", "untrained"))
         for kind in KINDS
     },
-    {f"cross_{kind}": Arm(kind, arms.other, loss=_imitating(0)) for kind in KINDS},
+    {f"cross_{kind}": Arm(kind, arms.other, loss=arms.imitating(0)) for kind in KINDS},
 )
 ARMS = STARTS[0] | STARTS[1]
 

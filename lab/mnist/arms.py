@@ -21,7 +21,18 @@ from lab import ensemble
 from lab.mnist import mlp
 from lab.mnist.epochs import student_epoch, targets
 from lab.mnist.inputs import InputsName
-from lab.mnist.protocol import Arm, Images, Knobs, Protocol, Start, reference, shared
+from lab.mnist.protocol import (
+    Arm,
+    Batch,
+    Images,
+    Knobs,
+    Loss,
+    Protocol,
+    Start,
+    imitation,
+    reference,
+    shared,
+)
 
 
 def other(
@@ -96,6 +107,18 @@ def parts(hidden: bool, classes: bool, aux: bool) -> Start:
         return mine | {mlp.head(mine): jax.tree.map(join, *columns)}
 
     return start
+
+
+@cache
+def imitating(teacher: int) -> Loss:
+    """The protocol's loss on one teacher's outputs, of those that stand side by side."""
+
+    def loss(batch: Batch, logits: Float[Array, "B O"]) -> Float[Array, "B"]:
+        n = logits.shape[-1]
+        own = batch.target[:, teacher * n : (teacher + 1) * n]
+        return imitation(batch._replace(target=own), logits)
+
+    return loss
 
 
 STUDENTS = {
