@@ -11,8 +11,8 @@ from jaxtyping import PyTree
 from lab.optim import Optim
 
 # The least learning rate that is tried of each, in the protocol's.
-LEAST = {"SGD": 30.0, "momentum": 3.0, "sign": 0.1, "Signum": 0.1, "RMSprop": 0.33,
-         "frozen Adam": 0.33, "Adam": 0.33}  # fmt: skip
+LEAST = {"SGD": 30.0, "momentum": 3.0, "sign": 0.1, "Signum": 0.1, "RMSprop": 1 / 3,
+         "frozen Adam": 1 / 3, "Adam": 1 / 3}  # fmt: skip
 
 
 def rates(name: str, steps: Iterable[float]) -> dict[str, float]:
