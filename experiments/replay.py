@@ -40,9 +40,9 @@ def spread() -> dict[str, replay.Spread]:
     return records.read(SPREAD, kind, f"restore it: git checkout -- {SPREAD}")
 
 
-def tolerances(name: str) -> dict[str, Distance]:
-    """How far a table's columns may be; {} if that was never measured."""
-    return replay.tolerances(spread().get(name, {}))
+def tolerances(name: str, part: bool = True) -> dict[str, Distance]:
+    """How far a table's columns may be, in a part or a whole cell; {} if never measured."""
+    return replay.tolerances(spread().get(name, {}), part)
 
 
 def distances(name: str, members: str | None = None, part: bool = False) -> dict[str, Distance]:
@@ -79,7 +79,7 @@ def main() -> None:
     add = parser.add_argument
     add("names", nargs="*", help="committed tables; default: all")
     add("--members", help="which; default: each table's first, and its first cell")
-    add("--part", action="store_true", help="the part an experiment names for this")
+    add(replay.PART, action="store_true", help="the part an experiment names for this")
     add("--measure", nargs="*", choices=SETTINGS, help="store distances")
     add("--json", action="store_true", help="print distances, judge nothing")
     with one_line():
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
     if unknown := set(chosen) - set(names()):
         raise LabError(f"name: {min(unknown)!r} is no table of {RESULTS} ({', '.join(names())})")
     options = [f"--members={arguments.members}"] if arguments.members else []
-    options += ["--part"] if arguments.part else []
+    options += [replay.PART] if arguments.part else []
     if arguments.measure is not None:
         checkout.root()
         for name in chosen:
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
     (name,) = chosen
     try:
         known = distances(name, arguments.members, arguments.part)
-        far = [] if arguments.json else replay.too_far(known, tolerances(name))
+        far = [] if arguments.json else replay.too_far(known, tolerances(name, arguments.part))
     except LabError as error:
         if isinstance(error, AbsentDataError) and not arguments.json:
             return print(f"{name}: skipped, {error}")

@@ -213,6 +213,24 @@ def test_a_column_is_too_far_beyond_either_tolerance_and_never_unless_measured()
     assert replay.tolerances({}) == {}
 
 
+def test_distances_of_a_part_do_not_say_how_far_a_whole_cell_may_be():
+    spread = {"here, as made, --part": {"x": [1.0, 5.0]}, "here, as made": {"x": [3.0, 4.0]}}
+    f = replay.FACTOR
+    assert replay.tolerances(spread, part=False) == {"x": Distance(3 * f, 4 * f)}
+    assert replay.tolerances(spread, part=True) == {"x": Distance(3 * f, 5 * f)}
+    del spread["here, as made"]
+    with pytest.raises(LabError, match="x was never measured"):
+        replay.too_far({"x": Distance(0, 0)}, replay.tolerances(spread, part=False))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_how_far_whole_cells_are_was_measured_on_two_versions_of_python(name):
+    record, _, _ = cell_of(name)
+    assert set(command.tolerances(name, part=False)) == set(record["units"])
+    whole = [label for label in command.spread()[name] if replay.PART not in label]
+    assert len({label.split(", jax")[0] for label in whole}) > 1
+
+
 def test_rows_that_are_missing_or_other_ones_are_refused_and_a_part_may_be_some_of_them():
     other = changed(2, arm="c")
     with pytest.raises(LabError, match="no longer measures"):

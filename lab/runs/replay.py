@@ -21,6 +21,7 @@ from lab.runs.experiment import Options, named
 from lab.runs.run import Run
 
 FACTOR = 2.0
+PART = "--part"  # in the label of a setting, where a part of the cell was recomputed
 # What may differ between machines, as far as one machine can show it.
 SETTINGS = {
     "as made": {},
@@ -103,8 +104,12 @@ def distances(
     return known
 
 
-def tolerances(spread: Spread) -> dict[str, Distance]:
-    """How far each column may be, from distances that were measured in several settings."""
+def tolerances(spread: Spread, part: bool = True) -> dict[str, Distance]:
+    """How far each column may be, from distances that were measured in several settings.
+
+    Those of a part of a cell say nothing of a whole one: among more students some are farther.
+    """
+    spread = {label: one for label, one in spread.items() if part or PART not in label}
     columns = list(dict.fromkeys(column for one in spread.values() for column in one))
     return {
         column: Distance(*(FACTOR * np.max([one[column] for one in spread.values()], axis=0)))
