@@ -81,13 +81,6 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
     n_epochs, n_steps = chosen.student.epochs, chosen.n_steps(chosen.student)
     wanted, found = points(chosen), []
 
-    def taught(images: Images) -> PyTree:
-        state = programs.start_teacher(group)
-        for e in range(chosen.teacher.epochs):
-            state, losses = programs.teacher_epoch(images, np.int32(e), group, values, state)
-            programs.require_finite({"teacher": (state.params, losses)}, group)
-        return state.params
-
     def seen(trees: dict[str, PyTree]) -> dict:
         return devices.gather(measured(some, test, group, at, trees))
 
@@ -95,7 +88,8 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
         return seen({arm: states[arm].params for arm in ARMS})
 
     with devices.matmul_precision(chosen.precision):
-        teachers = [taught(images), taught(moved), programs.reference(group + np.uint32(1))]
+        teachers = [programs.taught(one, group, values) for one in (images, moved)]
+        teachers.append(programs.reference(group + np.uint32(1)))
         at = compare(test, group, teachers[0])
         states = programs.start_students(images, group, values)
         target = None

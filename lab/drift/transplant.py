@@ -87,10 +87,8 @@ def rows(job: Job, cells: list[Cell], before: int) -> list[dict]:
         found.append((step, {n: {"accuracy": right[n], "projection": gone[n]} for n in trees}))
 
     with devices.matmul_precision(chosen.precision):
-        begun, state = programs.reference(group), programs.start_teacher(group)
-        for e in range(chosen.teacher.epochs):
-            state, _ = programs.teacher_epoch(images, np.int32(e), group, values, state)
-        teacher, untrained = state.params, programs.reference(group + np.uint32(1))
+        begun, teacher = programs.reference(group), programs.taught(images, group, values)
+        untrained = programs.reference(group + np.uint32(1))
         states = programs.start_students(images, group, values)
         target = None
         for e in range(before + n_epochs):

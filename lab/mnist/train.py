@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Integer
+from jaxtyping import Integer, PyTree
 
 from lab import devices
 from lab.ensemble import over_members
@@ -30,6 +30,7 @@ class Programs:
 
     def __init__(self, chosen: Protocol, arms: Mapping[str, Arm], mesh: Mesh):
         over = lambda fn, *args, **how: over_members(partial(fn, chosen, *args), mesh, **how)
+        self.teacher_epochs = chosen.teacher.epochs
         self.reference = over(protocol.reference, n_shared=0)
         self.start_teacher = over(epochs.start_teacher, n_shared=0)
         self.teacher_epoch = over(epochs.teacher_epoch, n_shared=2, donate=(4,))
@@ -41,6 +42,14 @@ class Programs:
             for net in {chosen.net, *(arm.net or chosen.net for arm in arms.values())}
         }
         self._finite = over_members(_finite, mesh, 0)
+
+    def taught(self, train: Images, members: Integer[np.ndarray, "E"], values: Knobs) -> PyTree:
+        """Teachers after all their epochs. Raises `LabError` if a training is not finite."""
+        state = self.start_teacher(members)
+        for e in range(self.teacher_epochs):
+            state, losses = self.teacher_epoch(train, np.int32(e), members, values, state)
+            self.require_finite({"teacher": (state.params, losses)}, members)
+        return state.params
 
     def require_finite(self, trees: dict, members: Integer[np.ndarray, "E"]) -> None:
         """Raise `LabError` for an arm whose parameters or losses are not finite."""
