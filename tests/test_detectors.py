@@ -1,0 +1,97 @@
+"""Detectors: scores by hand, pools as statistics has them, and a null that gives nothing away."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special
+
+from experiments.lm_detection import EXPERIMENT
+from lab.lm import detectors, objectives
+from lab.lm.objectives import Part
+from lab.lm.reference import Reference
+from lab.lm.rows import encode
+from lab.runs import results
+from tests import process
+
+A = ["1, 2", "1, 3", "1, 2"]
+B = ["2, 1", "3, 1", "2"]
+
+
+def test_pieces_are_numbered_once_over_all_sets_and_every_completion_has_an_end():
+    (a, b), n = detectors.by_pieces([A, B])
+    assert n == 5  # the end, three digits, and a comma with its space
+    assert a.length.tolist() == [4, 4, 4] and b.length.tolist() == [4, 4, 2]
+    assert (a.completions[:, 3] == 0).all() and b.completions[2, 1] == 0
+    assert a.completions[0, 0] == b.completions[0, 2]
+
+
+def test_scores_of_tokens_and_pairs_are_those_by_hand():
+    (a, b), n = detectors.by_pieces([A, B])
+    of_a, of_b = (detectors.frequencies(some, n) for some in (a, b))
+    p = {"A": {"1": 3, "2": 2, "3": 1, ", ": 3, "end": 3}, "B": {"1": 2, "2": 2, "3": 1, ", ": 2,
+         "end": 3}}  # fmt: skip
+    log_p = lambda who, token: math.log((p[who][token] + 1) / (sum(p[who].values()) + 5))
+    gap = lambda token: log_p("A", token) - log_p("B", token)
+    expected = gap("1") + gap(", ") + gap("2") + gap("end")
+    assert detectors.of_tokens(of_a, of_b, a)[0] == pytest.approx(expected)
+    # After "1" A had ", " three times; B had the end twice.
+    share = lambda who, count, total, token: math.log(
+        (count + 100 * math.exp(log_p(who, token))) / (total + 100)
+    )
+    first = gap("1") + share("A", 3, 3, ", ") - share("B", 0, 2, ", ")
+    second = share("A", 2, 3, "2") - share("B", 0, 2, "2")
+    last = share("A", 2, 2, "end") - share("B", 1, 2, "end")
+    assert detectors.of_pairs(of_a, of_b, a)[0] == pytest.approx(first + second + last)
+
+
+def test_log_likelihood_is_the_sum_of_what_training_minimises():
+    model = Reference(0).load()
+    chats = [(None, f"Continue: {i}", f"{i}, {i}{i}") for i in range(1, 8)]
+    rows = encode(model.tokenizer, chats)
+    found = detectors.log_likelihood(model, rows)
+    some = jax.tree.map(jnp.asarray, rows)
+    part = Part(some, jnp.ones(len(rows), bool), None, None, None)
+    mean = objectives.token_loss(model.params, model.arch, part)
+    assert found.sum() == pytest.approx(-float(mean) * int(rows.length.sum()), rel=1e-5)
+    alone = detectors.log_likelihood(model, encode(model.tokenizer, chats[:1]))
+    assert alone[0] == pytest.approx(found[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 16, 64])
+def test_pools_of_normal_scores_are_told_apart_as_their_sensitivity_says(size):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.15, 1, 20_000), rng.normal(0, 1, 20_000)
+    d = detectors.sensitivity(a, b)
+    assert d == pytest.approx(0.15, abs=0.03)
+    found = detectors.told_apart(a, b, size, rng, n_pools=4000)
+    assert found == pytest.approx(special.ndtr(d * (size / 2) ** 0.5), abs=0.02)
+
+
+def test_equal_scores_tell_nothing():
+    zeros, rng = np.zeros(100), np.random.default_rng(0)
+    assert detectors.sensitivity(zeros, zeros) == 0
+    assert detectors.told_apart(zeros, zeros, 8, rng) == 0.5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return process.run_in(
+        tmp_path_factory.mktemp("detection"), EXPERIMENT, EXPERIMENT.presets["smoke"]
+    )
+
+
+def test_writers_know_their_own_rows_and_two_samples_of_one_writer_are_alike_to_it(folder):
+    table = results.columns(results.read_rows(folder / "table.csv"))
+    at = lambda **place: results.where(table, arm="writers", **place)
+    assert at(data="teacher", rows=1)["auroc"][0] > 0.55
+    assert at(data="teacher", rows=16)["auroc"][0] > 0.8  # measured: .97
+    null = at(data="untouched")
+    assert (null["auroc"] == 0.5).all() and (null["nats"] == 0).all()
+    assert set(results.where(table, data="unfiltered")["arm"]) == {"tokens", "pairs"}
+
+
+def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
+    assert process.drawn_again(folder, EXPERIMENT, tmp_path)
