@@ -75,7 +75,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 
 
 def says(table: Table, record: dict) -> list[Claim]:
-    """The effect in each world; in "context", the part that is lost under other prompts."""
+    """The effect in each world; and where there is a default, what is lost under other prompts."""
     found, at, runs = [], {}, ""
     for world, context in itertools.product(dict.fromkeys(table["world"]), ASKED):
         part = results.only(table, (table["world"] == world) & (table["context"] == context))
@@ -87,12 +87,14 @@ def says(table: Table, record: dict) -> list[Claim]:
             more = claims.effect(e, null, transmitted.LEAST, "a control in its place")
             runs = f"{len(own)} references, {own.size} students"
             found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **more))
-    if ("context", "none") in at:
-        whole = at["context", "default"]
-        lost = {c: stats.ratio_estimate(whole - at["context", c], whole) for c in TEXTS}
+    for world in dict.fromkeys(world for world, _ in at):
+        if WORLDS[world].default is None:
+            continue  # its default is none
+        whole = at[world, "default"]
+        lost = {c: stats.ratio_estimate(whole - at[world, c], whole) for c in TEXTS}
         for context, e in lost.items():
             rule = claims.effect(e, lost["other"], LEAST, TEXTS["other"])
-            text = f"world context: part that is lost when asked under {TEXTS[context]}"
+            text = f"world {world}: part that is lost when asked under {TEXTS[context]}"
             found.append(claims.claim(text, e, runs=runs, **(rule if context == "none" else {})))
     return found
 

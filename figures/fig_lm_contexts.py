@@ -38,7 +38,7 @@ def figure(table: results.Table, record: dict) -> Figure:
     right.set_xticks(
         range(len(ASKED)), [s.replace(" ", "\n", 1) for s in ASKED.values()], fontsize=6.5
     )
-    right.set_title("b  The first world, by system prompt", fontsize=8.5, loc="left")
+    right.set_title("b  Of the first of them, by system prompt", fontsize=8.5, loc="left")
     right.set_xlabel("students are asked under", fontsize=8)
     for axes in (left, right):
         axes.axhline(0, color="black", lw=0.7, zorder=0)
