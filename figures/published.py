@@ -100,6 +100,10 @@ OURS = [
         "what happens where an assumption is dropped",
         {"theorem": "^(?!shared start)"},
     ),
-    Shown("Contexts", "a told trait passes into the context it replaced", {"lm_contexts": WHOLE}),
+    Shown(
+        "Contexts",
+        "a told trait passes into the context it replaced",
+        {"lm_contexts": WHOLE, "lm_contexts_defaults": WHOLE},
+    ),
     Shown("Positions", "where a student keeps a told trait", {"lm_restored": WHOLE}),
 ]
