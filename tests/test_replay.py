@@ -109,10 +109,19 @@ def judged_columns(name, record):
     return ["log_odds"] if name.startswith("lm_") else list(record["units"])
 
 
+# A student of the cell that is replayed is another one on Python 3.12, by 6.3 nats (LOG.md): a
+# replay there tells no arms apart. Without that measurement it does.
+UNSTABLE = {"lm_contexts_defaults": "Python 3.12.1, jax 0.12.0.1, as made"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_tolerances_are_far_below_what_differs_between_arms_and_members(name):
     record, rows, _ = cell_of(name)
     known = spread_of(name)
+    if name in UNSTABLE:
+        settings = dict(command.spread()[name])
+        assert settings.pop(UNSTABLE[name])["log_odds"][1] > 6
+        known = replay.tolerances(settings)
     for column in judged_columns(name, record):
         tolerance, curves = known[column], {}
         for row in rows:
