@@ -33,8 +33,8 @@ def figure(table: results.Table, record: dict) -> Figure:
     figure = Figure((9.6, 6.6), layout="constrained")
     found = claims.of_record(record)
     grid = figure.add_gridspec(3, 2, width_ratios=(1, 0.78))
-    for i, (title, (recipe, arms, group)) in enumerate(PANELS.items()):
-        axes = figure.add_subplot(grid[i, 0])
+    panels = [figure.add_subplot(grid[i, 0]) for i in range(len(PANELS))]
+    for axes, (title, (recipe, arms, group)) in zip(panels, PANELS.items(), strict=True):
         _dots(axes, table, recipe, arms)
         axes.set_title(f"{title} (n = {_count(table, recipe, arms)})", fontsize=8.5, loc="left")
         said = [
@@ -44,7 +44,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.text(1.0, 0.98, note, transform=axes.transAxes, va="top", ha="right", fontsize=6.5)
         axes.legend(fontsize=7, loc="lower right", ncols=3, handletextpad=0.1, columnspacing=1)
     of_what = "cosine of the student's first update and the teacher's displacement"
-    axes.set_xlabel(f"coverage: {of_what}", fontsize=8)
+    panels[-1].set_xlabel(f"coverage: {of_what}", fontsize=8)
     _forest(figure.add_subplot(grid[:, 1]), [*found.values()])
     style.caption(
         figure,
