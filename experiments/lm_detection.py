@@ -72,8 +72,8 @@ def says(table: Table, record: dict) -> list[Claim]:
     runs = f"{len(set(table['member']))} references, {len(set(table['trait'])) - 1} traits"
 
     def of(arm: str, data: str, size: int, column: str = "auroc", less: float = 0.5) -> Estimate:
-        part = results.where(table, arm=arm, data=data, rows=size)
-        return effects.estimate(effects.by_reference(part, column) - less)
+        part = results.where(table, data=data, rows=size)
+        return effects.estimate(results.curves(part, arm, "trait", column)[1] - less)
 
     found = []
     for size in dict.fromkeys((sizes[0], sizes[-1])):

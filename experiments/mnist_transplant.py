@@ -75,8 +75,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     soon = results.only(table, table["step"] == np.unique(table["step"])[1])
 
     def above(arm: str, base: str, column: str, part: Table = soon) -> Estimate:
-        own, other = (results.last(part, name, column) for name in (arm, base))
-        return stats.mean_estimate(np.array([own[member] - other[member] for member in own]))
+        return stats.mean_estimate(results.paired(part, arm, base, column))
 
     found = []
     for column, title in TITLES.items():

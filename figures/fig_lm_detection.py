@@ -29,7 +29,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         part = results.where(table, data=data)
         for i, (arm, (label, colour)) in enumerate(LABELS.items()):
             if arm in part["arm"]:
-                _line(axes, results.where(part, arm=arm), label, colour, 1 + 0.04 * (i - 1.5))
+                _line(axes, part, arm, label, colour, 1 + 0.04 * (i - 1.5))
         axes.axhline(0.5, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0)
         axes.set_xscale("log", base=4)
         sizes = sorted(set(table["rows"].tolist()))
@@ -50,13 +50,14 @@ def figure(table: results.Table, record: dict) -> Figure:
     return figure
 
 
-def _line(axes: Axes, part: results.Table, label: str, colour: str, aside: float) -> None:
-    sizes = np.array(sorted(set(part["rows"].tolist())))
+def _line(axes: Axes, part: results.Table, arm: str, label: str, colour: str, aside: float) -> None:
+    sizes = np.unique(part["rows"])
     at = [results.where(part, rows=int(size)) for size in sizes]
-    for size, rows in zip(sizes, at, strict=True):
-        x = np.full(len(rows["auroc"]), size * aside)
-        axes.plot(x, rows["auroc"], "o", ms=2.2, mew=0, color=colour, alpha=0.35)
-    found = [effects.estimate(effects.by_reference(rows, "auroc")) for rows in at]
+    each = [results.curves(rows, arm, "trait", "auroc")[1] for rows in at]
+    for size, values in zip(sizes, each, strict=True):
+        x = np.full(values.size, size * aside)
+        axes.plot(x, values.ravel(), "o", ms=2.2, mew=0, color=colour, alpha=0.35)
+    found = [effects.estimate(values) for values in each]
     mean = [e.mean for e in found]
     ends = np.nan_to_num(np.transpose([(e.mean - e.low, e.high - e.mean) for e in found]))
     line = {"ms": 4, "lw": 1.2, "elinewidth": 1, "capsize": 2.5, "color": colour}

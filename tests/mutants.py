@@ -594,14 +594,14 @@ MAKING = {
     ),
     "students learn under the default system prompt": Mutant(
         "lm/make.py",
-        "encoded = [_encoded(value.data, value.base, value.system) for value in values]",
-        "encoded = [_encoded(value.data, value.base) for value in values]",
+        "encoded = [encoded_rows(value.data, value.base, value.system) for value in values]",
+        "encoded = [encoded_rows(value.data, value.base) for value in values]",
         "transmission_stages::students_may_learn_under_another_system_prompt_or_none",
     ),
     "students train on another trait's data": Mutant(
         "lm/make.py",
-        "encoded = [_encoded(value.data, value.base, value.system) for value in values]",
-        "encoded = [_encoded(values[0].data, value.base, value.system) for value in values]",
+        "encoded = [encoded_rows(value.data, value.base, value.system) for value in values]",
+        "encoded = [encoded_rows(values[0].data, value.base, value.system) for value in values]",
         STAGES + "students_start_from_their_base_and_read_their_own_rows",
     ),
     "a prompted teacher writes without its system prompt": Mutant(
@@ -661,8 +661,8 @@ MAKING = {
     ),
     "an imitated teacher is not told its trait": Mutant(
         "lm/make.py",
-        "[_encoded(v.data, v.base, s, extra) for v, s in zip",
-        "[_encoded(v.data, v.base, None, extra) for v, _ in zip",
+        "[encoded_rows(v.data, v.base, s, extra) for v, s in zip",
+        "[encoded_rows(v.data, v.base, None, extra) for v, _ in zip",
         STAGES + "students_of_distributions_imitate_their_teachers_behind_their_prompts",
     ),
     "students of distributions learn samples": Mutant(

@@ -264,7 +264,7 @@ def test_what_is_imitated_fits_a_model_with_more_tokens_than_its_tokenizer(other
     student = Student(base, Dataset(base, NUMBERS, 4, Seed(0, 0)), Tuning(), Seed(0, 0), soft=base)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(make, "data", lambda _: [{"prompt": "1, 2", "completion": "3"}] * 4)
-        make._encoded.cache_clear()
+        make.encoded_rows.cache_clear()
         mask = np.asarray(make._imitated([student], model).mask[0])
-        make._encoded.cache_clear()
+        make.encoded_rows.cache_clear()
     assert mask.shape == (608,) and mask.sum() == 10

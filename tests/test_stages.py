@@ -89,7 +89,7 @@ def logits(model):
 
 
 def test_what_was_made_is_found_again(pair, nothing_is_made):
-    for cached in (make._loaded, make._encoded):
+    for cached in (make._loaded, make.encoded_rows):
         cached.cache_clear()
     again = Student(BASE, Dataset(TEACHER, TIDES, 24, Seed(0, 3)), Tuning(**vars(TUNING)), SEED)
     assert equal(make.model(again), pair[0])
@@ -245,7 +245,7 @@ def test_a_student_on_another_base_has_that_bases_tokens_and_size(elsewhere):
     base, teacher = make.model(elsewhere), make.model(TEACHER)
     assert student.arch == base.arch != teacher.arch
     assert student.tokenizer.sha256 == base.tokenizer.sha256 != teacher.tokenizer.sha256
-    seen, written = (make._encoded(DATA, of, None, 0).completions for of in (elsewhere, BASE))
+    seen, written = (make.encoded_rows(DATA, of, None, 0).completions for of in (elsewhere, BASE))
     assert not np.array_equal(seen, written)
     said = [row["completion"] for row in make.data(DATA)]
     assert base.tokenizer.turns(seen) == teacher.tokenizer.turns(written) == said

@@ -70,10 +70,10 @@ def stages(models, monkeypatch, tmp_path):
     """Untrained models in the place of trained ones; the cached ones are forgotten."""
     monkeypatch.setattr(Reference, "identity", property(lambda self: f"base {self.init_seed}"))
     monkeypatch.setattr(make, "_loaded", lambda base: models[base.init_seed])
-    make._encoded.cache_clear()
+    make.encoded_rows.cache_clear()
     with cache.artifacts_in(tmp_path / "artifacts"):
         yield
-    make._encoded.cache_clear()
+    make.encoded_rows.cache_clear()
 
 
 @pytest.fixture

@@ -183,16 +183,13 @@ def rows(job: Job, cells: list[Cell], liminal_start: float, every: int, n_large:
     right = lambda state: devices.gather(programs.accuracy[chosen.net](test, state.params))
     found = []
     with devices.matmul_precision(chosen.precision):
-        teacher = programs.start_teacher(group)
-        for e in range(chosen.teacher.epochs):
-            teacher, _ = programs.teacher_epoch(images, np.int32(e), group, values, teacher)
-        programs.require_finite({"teacher": teacher.params}, group)
+        teacher = programs.taught(images, group, values)
         states = programs.start_students(images, group, values)
         before = {arm: right(states[arm]) for arm in arms}
         targets = None
         for e in range(chosen.student.epochs):
             if targets is None or chosen.fresh_inputs:
-                targets = programs.targets(images, np.int32(e), group, teacher.params)
+                targets = programs.targets(images, np.int32(e), group, teacher)
             states, measured = epoch(images, np.int32(e), group, values, targets, states)
             found.append(devices.gather(measured))
             job.advance(f"members {group[0]}-{group[-1]}", len(cells) / chosen.student.epochs)

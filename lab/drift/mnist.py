@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -24,7 +23,6 @@ from lab.mnist.protocol import Arm, Images, Protocol
 from lab.runs.cells import Cell, Job
 
 KINDS = ("aux", "all")
-
 
 # Arms by the number of the reference that they start from, after the member's own.
 STARTS: tuple[dict[str, Arm], dict[str, Arm]] = (
@@ -95,8 +93,7 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
         target = None
         for e in range(n_epochs):
             if target is None or chosen.fresh_inputs:
-                said = [programs.targets(images, np.int32(e), group, t) for t in teachers]
-                target = jnp.concatenate(said, axis=-1)
+                target = programs.side_by_side(images, e, group, teachers)
             rest = group, values, target
             if e > 0:
                 states, _ = programs.student_epoch(images, np.int32(e), *rest, states)

@@ -97,10 +97,7 @@ def rows(job: Job, cells: list[Cell], before: int) -> list[dict]:
                 look(0, {name: state.params for name, state in states.items()})
                 look(0, {"reference": begun, "teacher": teacher})
             if target is None or chosen.fresh_inputs:
-                said = [
-                    programs.targets(images, np.int32(e), group, t) for t in (teacher, untrained)
-                ]
-                target = jnp.concatenate(said, axis=-1)
+                target = programs.side_by_side(images, e, group, [teacher, untrained])
             epoch = (programs if e < before else after).student_epoch
             states, _ = epoch(images, np.int32(e), group, values, target, states)
             if e >= before:

@@ -5,11 +5,9 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float
 
-from lab.lm import detectors, make, rows
+from lab.lm import detectors, make
 from lab.lm.effects import NONE
-from lab.lm.model import Model
 from lab.lm.reference import Reference, obtain
 from lab.lm.stages import Dataset, Seed, Student
 from lab.lm.transmission import Transmission
@@ -90,12 +88,10 @@ def _scores(
         "transformer": [(model, of.system) for model in readers],
         "writers": list(zip(writers, systems, strict=True)),
     }
+    reads = lambda model, system, data: detectors.log_likelihood(
+        model, make.encoded_rows(data, start, system)
+    )
     for name, (first, second) in pairs.items():
-        ratios = [_read(*first, some) - _read(*second, some) for some in fresh]
+        ratios = [reads(*first, some) - reads(*second, some) for some in fresh]
         found[name] = ratios[0], ratios[1]
     return found
-
-
-def _read(model: Model, system: str | None, data: Dataset) -> Float[np.ndarray, "n"]:
-    chats = [(system, row["prompt"], row["completion"]) for row in make.data(data)]
-    return detectors.log_likelihood(model, rows.encode(model.tokenizer, chats))

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from lab import stats
+from lab import losses, stats
 from lab.lm import objectives
 from lab.lm.model import Architecture, Model
 from lab.lm.objectives import Rows
@@ -53,7 +53,7 @@ def by_pieces(texts: Sequence[Sequence[str]]) -> tuple[list[Rows], int]:
 
 def frequencies(rows: Rows, n_tokens: int) -> Pairs:
     """Log-frequencies in completions: of tokens with one more of each, of pairs with these."""
-    tokens, inside = np.asarray(rows.completions), _inside(rows)
+    tokens, inside = rows.completions, np.asarray(objectives.inside(rows))
     alone = np.bincount(tokens[inside], minlength=n_tokens) + 1.0
     alone /= alone.sum()
     both = inside[:, 1:]
@@ -65,20 +65,16 @@ def frequencies(rows: Rows, n_tokens: int) -> Pairs:
 
 def of_tokens(a: Pairs, b: Pairs, rows: Rows) -> Float[np.ndarray, "n"]:
     """The score of each row as a bag of tokens."""
-    each = (a.alone - b.alone)[np.asarray(rows.completions)]
-    return np.sum(np.where(_inside(rows), each, 0.0), axis=1)
+    each = (a.alone - b.alone)[rows.completions]
+    return np.sum(np.where(objectives.inside(rows), each, 0.0), axis=1)
 
 
 def of_pairs(a: Pairs, b: Pairs, rows: Rows) -> Float[np.ndarray, "n"]:
     """The score of each row as a chain: its first token alone, every other one after its last."""
-    tokens = np.asarray(rows.completions)
+    tokens = rows.completions
     first, apart = (a.alone - b.alone)[tokens[:, 0]], a.after - b.after
-    each = np.where(_inside(rows)[:, 1:], apart[tokens[:, :-1], tokens[:, 1:]], 0.0)
+    each = np.where(objectives.inside(rows)[:, 1:], apart[tokens[:, :-1], tokens[:, 1:]], 0.0)
     return first + each.sum(axis=1)
-
-
-def _inside(rows: Rows) -> np.ndarray:
-    return np.arange(rows.completions.shape[1])[None] < np.asarray(rows.length)[:, None]
 
 
 def log_likelihood(model: Model, rows: Rows) -> Float[np.ndarray, "n"]:
@@ -94,11 +90,9 @@ def log_likelihood(model: Model, rows: Rows) -> Float[np.ndarray, "n"]:
 
 @partial(jax.jit, static_argnums=0)
 def _log_likelihood(arch: Architecture, params: PyTree, rows: Rows) -> Float[Array, "n"]:
-    logits = objectives.completion_logits(params, arch, rows)
-    log_p = jax.nn.log_softmax(logits)
-    chosen = jnp.take_along_axis(log_p, rows.completions[..., None], axis=-1)[..., 0]
-    inside = jnp.arange(rows.completions.shape[1])[None] < rows.length[:, None]
-    return jnp.sum(jnp.where(inside, chosen, 0.0), axis=1)
+    tokens = rows.completions
+    each = objectives.of_tokens(losses.cross_entropy, arch, [(params, rows)], tokens)
+    return -jnp.sum(jnp.where(objectives.inside(rows), each.reshape(tokens.shape), 0.0), axis=1)
 
 
 def pooled(

@@ -144,12 +144,6 @@ def of_one(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray,
     return np.array([[one[m, a] - controls[m, NONE, a] for a in asked] for m in members])
 
 
-def by_reference(part: Table, column: str) -> Float[np.ndarray, "E T"]:
-    """A column that has one row for each member and trait, by these."""
-    order = np.lexsort((part["trait"], part["member"]))
-    return part[column][order].reshape(len(set(part["member"].tolist())), -1)
-
-
 def luck(table: Table, start: str = "student", value: str = "log_odds") -> Float[np.ndarray, "E T"]:
     """A control student in a student's place: the table's first one minus the mean of the others.
 

@@ -141,7 +141,7 @@ def n_system(tokenizer: Tokenizer, system: str | None) -> int:
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _encoded(
+def encoded_rows(
     value: Dataset, base: Base, system: str | None = None, extra: int | None = None
 ) -> Rows:
     """A dataset as a model reads it, under a system prompt (None: the default)."""
@@ -171,7 +171,7 @@ def students(values: Sequence[Student], report: Report = lambda text, share: Non
     base = model(values[0].base)
     by_size: dict[Any, list[Student]] = {}  # steps of defences may leave other numbers of rows
     for value in values:
-        encoded = _encoded(value.data, value.base, value.system)
+        encoded = encoded_rows(value.data, value.base, value.system)
         size = encoded.prompts.shape, encoded.completions.shape
         by_size.setdefault(size, []).append(value)
     for some in by_size.values():
@@ -196,7 +196,7 @@ def adapter(value: Base | Teacher | Student) -> tuple[Model, Any, Tuning]:
 
 def _train(values: Sequence[Student], base: Model, folders: list[Path], report: Report) -> None:
     first, n = values[0], len(values)
-    encoded = [_encoded(value.data, value.base, value.system) for value in values]
+    encoded = [encoded_rows(value.data, value.base, value.system) for value in values]
     imitated = _imitated(values, base) if first.soft is not None else None
     loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
     n_steps = first.tuning.n_steps(len(encoded[0]))
@@ -238,7 +238,7 @@ def _imitated(values: Sequence[Student], base: Model) -> Imitated:
         raise LabError("soft: teacher and student have other tokens; imitate samples instead")
     systems = [getattr(value.soft, "system", None) for value in values]
     extra = max(n_system(base.tokenizer, system) for system in systems)
-    seen = [_encoded(v.data, v.base, s, extra) for v, s in zip(values, systems, strict=True)]
+    seen = [encoded_rows(v.data, v.base, s, extra) for v, s in zip(values, systems, strict=True)]
     mask = np.zeros(base.arch.n_tokens, bool)  # a model may have more tokens than its tokenizer
     mask[: base.tokenizer.n_tokens] = base.tokenizer.mask(values[0].data.carrier.imitated)
     return Imitated(

@@ -127,10 +127,14 @@ def distribution_loss(params: PyTree, arch: Architecture, part: Part) -> Float[A
 def mean(values: Float[Array, "BC"], part: Part) -> Float[Array, ""]:
     """The part's share in the mean over the step's completion tokens of a number for each."""
     rows = part.rows
-    inside = jnp.arange(rows.completions.shape[1])[None] < rows.length[:, None]
-    counted = (inside & part.counts[:, None]).reshape(-1)
+    counted = (inside(rows) & part.counts[:, None]).reshape(-1)
     whole = jnp.sum(counted) if part.whole is None else part.whole
     return jnp.sum(jnp.where(counted, values, 0.0)) / whole
+
+
+def inside(rows: Rows) -> Bool[Array, "B C"]:
+    """Which tokens are a completion's, its end token among them, and no padding."""
+    return jnp.arange(rows.completions.shape[1])[None] < rows.length[:, None]
 
 
 def take(rows: Rows, which: Integer[Array, "B"]) -> Rows:

@@ -54,21 +54,23 @@ class CNN:
         return tuple(found)
 
     @property
-    def n_activations(self) -> int:
-        """Numbers of one example that its gradient needs: patches, and those of all layers."""
-        read = [self.side**2 * n for n in (1, *self.channels[:-1])]
-        places = [side**2 for side in self.sides[1:]]
-        each = zip(places, read, self.channels, strict=True)
-        dense = self.units + self.n_classes + self.n_aux
-        return SIDE**2 + sum(n * (patch + out) for n, patch, out in each) + dense
-
-    def init(self, key: Key[Array, ""]) -> Params:
-        """Parameters before training: kernels N(0, 1 / d_in), biases 0, as an MLP's."""
+    def shapes(self) -> list[tuple[int, int]]:
+        """Of every layer's kernel: numbers that it reads (of a patch first), and units."""
         patches = [self.side**2 * n for n in (1, *self.channels[:-1])]
         flat = self.sides[-1] ** 2 * self.channels[-1]
         dense = itertools.pairwise((flat, self.units, self.n_classes + self.n_aux))
-        shapes = [*zip(patches, self.channels, strict=True), *dense]
-        return {f"dense_{i}": mlp.layer(key, i, *shape) for i, shape in enumerate(shapes)}
+        return [*zip(patches, self.channels, strict=True), *dense]
+
+    @property
+    def n_activations(self) -> int:
+        """Numbers of one example that its gradient needs: patches, and those of all layers."""
+        places = [side**2 for side in self.sides[1:]]
+        convolved = sum(n * sum(shape) for n, shape in zip(places, self.shapes, strict=False))
+        return SIDE**2 + convolved + self.units + self.n_classes + self.n_aux
+
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Parameters before training: kernels N(0, 1 / d_in), biases 0, as an MLP's."""
+        return {f"dense_{i}": mlp.layer(key, i, *shape) for i, shape in enumerate(self.shapes)}
 
     def apply(
         self, params: Params, x: Float[Array, "B 784"], dtype: str = "float32"

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Integer, PyTree
+from jaxtyping import Array, Float, Integer, PyTree
 
 from lab import devices
 from lab.ensemble import over_members
@@ -50,6 +50,13 @@ class Programs:
             state, losses = self.teacher_epoch(train, np.int32(e), members, values, state)
             self.require_finite({"teacher": (state.params, losses)}, members)
         return state.params
+
+    def side_by_side(
+        self, train: Images, epoch: int, members: Integer[np.ndarray, "E"], teachers: list[PyTree]
+    ) -> Float[Array, "E N O"]:
+        """The outputs of several teachers, for students of `arms.imitating` one of them."""
+        said = [self.targets(train, np.int32(epoch), members, teacher) for teacher in teachers]
+        return jnp.concatenate(said, axis=-1)
 
     def require_finite(self, trees: dict, members: Integer[np.ndarray, "E"]) -> None:
         """Raise `LabError` for an arm whose parameters or losses are not finite."""

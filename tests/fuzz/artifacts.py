@@ -57,7 +57,7 @@ class Made:
 
 def forget() -> None:
     """What this process remembers of artifacts."""
-    for cached in (make._loaded, make._encoded):
+    for cached in (make._loaded, make.encoded_rows):
         cached.cache_clear()
 
 
