@@ -1,6 +1,7 @@
 """Every family is what `transformers` makes of it: stored logits, and live ones where torch is."""
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
@@ -214,7 +215,7 @@ def test_an_adapter_of_a_family_survives_the_disk(name, loaded, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gpt2", "gpt_neox"])
-def test_an_adapter_beside_a_fused_tensor_is_read_as_three_and_not_written(name, loaded, tmp_path):
+def test_an_adapter_beside_a_fused_tensor_is_read_as_three(name, loaded, tmp_path):
     arch, params = loaded[name]
     family, rng = FAMILIES[arch.family], np.random.default_rng(0)
     module = family.names["query"].split(".")[-1]
@@ -240,8 +241,42 @@ def test_an_adapter_beside_a_fused_tensor_is_read_as_three_and_not_written(name,
     )
     expected = scale * (product.T if family.as_here else product)
     np.testing.assert_allclose(whole, expected, atol=1e-4)
-    with pytest.raises(LabError, match=r"one tensor.*save the merged model"):
-        peft.save(tmp_path / "new", arch, lora.init(jax.random.key(0), arch, 2), 2, 4.0, name)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt_neox"])
+@pytest.mark.parametrize(
+    ("targets", "rank"),
+    [(("query", "key", "value", "up"), 6), (("value", "key"), 4), (("key",), 2), (("output",), 2)],
+    ids=lambda x: "+".join(x) if isinstance(x, tuple) else str(x),
+)
+def test_adapters_beside_a_fused_tensor_are_written_as_one(name, targets, rank, loaded, tmp_path):
+    arch, params = loaded[name]
+    rng = np.random.default_rng(0)
+    adapter = lora.init(jax.random.key(0), arch, 2, targets)
+    adapter = jax.tree.map(lambda x: rng.normal(size=x.shape).astype("f4"), adapter)
+    peft.save(tmp_path, arch, adapter, 2, 5.0, name)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (rank, 2.5 * rank)
+    again, scale = peft.load(tmp_path, arch)
+    assert scale == 2.5
+    close = functools.partial(np.testing.assert_allclose, atol=1e-5)
+    jax.tree.map(close, lora.merge(params, again, scale), lora.merge(params, adapter, scale))
+    # What is not adapted has no tensor, or one of nothing.
+    arrays = tensors.read(tmp_path / "adapter_model.safetensors", "")
+    assert {x.shape[0 if "lora_A" in k else 1] for k, x in arrays.items()} == {rank}
+    assert len(arrays) == 2 * arch.n_layers * len({t in spec.QKV for t in targets})
+
+
+def test_kernels_of_one_name_are_told_apart_by_more_of_it(loaded, tmp_path):
+    arch, _ = loaded["gpt2"]
+    said = {}
+    for targets in (("output",), ("down",), ("output", "down")):
+        folder = tmp_path / targets[0] / str(len(targets))
+        peft.save(folder, arch, lora.init(jax.random.key(0), arch, 2, targets), 2, 4.0, "gpt2")
+        config = json.loads((folder / "adapter_config.json").read_text())
+        said[targets] = config["target_modules"]
+        assert set(peft.load(folder, arch)[0]["layers"]["0"]) == set(targets)
+    assert list(said.values()) == [["attn.c_proj"], ["mlp.c_proj"], ["c_proj"]]
 
 
 def test_more_tokens_than_a_model_has_positions_are_refused(loaded):

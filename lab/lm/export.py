@@ -97,8 +97,7 @@ def write_adapter(
 ) -> None:
     """An adapter as PEFT opens it beside its base, of that name, with all that belongs to it.
 
-    Raises `LabError` for a folder that holds something, and for families that PEFT adapts
-    otherwise.
+    Raises `LabError` for a folder that holds something.
     """
     _begin(folder, hf.n_bytes(adapter, dtype))
     peft.save(folder, base.arch, adapter, how.rank, how.alpha, name, dtype)

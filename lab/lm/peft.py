@@ -1,5 +1,6 @@
 """Low-rank adapters as folders that `peft` reads and writes, without torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -59,8 +60,19 @@ def _name(p: spec.Parameter, factor: str) -> str:
     return f"base_model.model.{p.name.removesuffix('weight')}{_FACTORS[factor]}.weight"
 
 
-def _module(p: spec.Parameter) -> str:
-    return p.name.split(".")[-2]
+def _is_named(p: spec.Parameter, name: str) -> bool:
+    """Whether `target_modules` with this name means the kernel: an end of its module's path."""
+    return f".{p.name.removesuffix('.weight')}".endswith(f".{name}")
+
+
+def _target(p: spec.Parameter, chosen: Mapping[str, Any], arch: Architecture) -> str:
+    """The shortest such name of it that means nothing but what is chosen."""
+    path = p.name.removesuffix(".weight").split(".")
+    ends = (".".join(path[i:]) for i in reversed(range(len(path))))
+    means_others = lambda end: any(
+        _is_named(other, end) and other.name not in chosen for other in spec.targets(arch)
+    )
+    return next(end for end in ends if not means_others(end))
 
 
 def save(
@@ -74,33 +86,51 @@ def save(
 ) -> None:
     """Write an adapter as `peft` reads it; `base` names the model it belongs to.
 
-    Raises `LabError` if it cannot be written, and for families that PEFT adapts otherwise.
+    Beside a tensor that holds query, key and value stands one adapter for all three. It has the sum
+    of their ranks, and with it every other: a rank for all is what is read everywhere. What the
+    others lack is filled with zeros, and alpha grows as the rank does.
+
+    Raises `LabError` if it cannot be written.
     """
-    if families.of(arch.family).fused:
-        raise LabError(
-            f"adapter: {arch.family} has query, key and value in one tensor, and PEFT one adapter "
-            "beside it; save the merged model"
-        )
-    has = lambda p: p.path[-2] in adapter["layers"].get(p.path[-3], ())
-    chosen, arrays = [p for p in spec.targets(arch) if has(p)], {}
-    for p in chosen:
-        for factor in _FACTORS:
-            array = np.asarray(spec.at(adapter, (*p.path[:-1], factor)))
-            arrays[_name(p, factor)] = array.T.astype(np.dtype(dtype), copy=False)
+    chosen: dict[str, list[spec.Parameter]] = {}
+    for p in spec.targets(arch):
+        if p.path[-2] in adapter["layers"].get(p.path[-3], ()):
+            chosen.setdefault(p.name, []).append(p)
+    n, arrays = max(map(len, chosen.values())), {}
+    for parts in chosen.values():
+        for factor, array in _beside(parts, arch, adapter, n * rank).items():
+            arrays[_name(parts[0], factor)] = array.T.astype(np.dtype(dtype), copy=False)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
-        "r": rank,
-        "lora_alpha": alpha,
+        "r": n * rank,
+        "lora_alpha": n * alpha,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": sorted({_module(p) for p in chosen}),
+        "fan_in_fan_out": families.of(arch.family).as_here,
+        "target_modules": sorted({_target(p, chosen, arch) for p, *_ in chosen.values()}),
     }
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tensors.write(folder / _ADAPTER, arrays, {"format": "pt"})
         records.write(folder / _CONFIG, config)
+
+
+def _beside(
+    parts: list[spec.Parameter], arch: Architecture, adapter: PyTree, rank: int
+) -> dict[str, np.ndarray]:
+    """Factors [d_in r] and [r d_out] beside one tensor of a file, of the adapters of its parts."""
+    d_in, d_out = parts[0].shape
+    before, after = np.zeros((d_in, rank), np.float32), np.zeros((3, rank, d_out), np.float32)
+    for i, p in enumerate(parts):
+        a, b = (np.asarray(spec.at(adapter, (*p.path[:-1], factor))) for factor in _FACTORS)
+        own = slice(i * len(b), (i + 1) * len(b))
+        before[:, own], after[p.fused or 0, own] = a, b
+    if parts[0].fused is None:
+        return {"in": before, "out": after[0]}
+    layout = families.of(arch.family).fused
+    return {"in": before, "out": fused.join(list(after), layout, arch.n_heads)}
 
 
 def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
@@ -113,7 +143,7 @@ def load(folder: Path, arch: Architecture) -> tuple[PyTree, float]:
     again = f"fetch it and {_CONFIG} again"
     if not path.exists():
         weights.refuse_pickles(folder)
-    chosen = [p for p in spec.targets(arch) if _module(p) in config.modules]
+    chosen = [p for p in spec.targets(arch) if any(_is_named(p, m) for m in config.modules)]
     shapes: dict[str, tuple[int, ...]] = {}
     for p in chosen:
         (d_in, d_out), n_parts = p.shape, 1 if p.fused is None else 3
@@ -148,8 +178,7 @@ def _config(path: Path, arch: Architecture) -> Config:
         keys.take("target_modules", Annotated[list[str], Meta(min_length=1)]),
     )
     keys.finish()
-    known = {_module(p) for p in spec.targets(arch)}
     for module in config.modules:
-        if module not in known:
+        if not any(_is_named(p, module) for p in spec.targets(arch)):
             raise keys.refuse("target_modules", module)
     return config
