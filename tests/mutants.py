@@ -161,9 +161,15 @@ EFFECTS = {
     ),
     "the permutation test forgets the categories": Mutant(
         "lm/effects.py",
-        ".mean(axis=0), self.measures)",
-        ".mean(axis=0))",
-        "effects::the_test_of_all_members_is_that_of_their_mean_within_categories",
+        'f"{i} {name}" for',
+        'f"{i}" for',
+        "effects::the_test_of_all_members_exchanges_in_each_of_them_within_categories",
+    ),
+    "the permutation test exchanges members": Mutant(
+        "lm/effects.py",
+        'f"{i} {name}" for',
+        "name for",
+        "effects::the_test_of_all_members_exchanges_in_each_of_them_within_categories",
     ),
     "luck is against a mean that it is in": Mutant(
         "lm/effects.py",

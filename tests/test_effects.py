@@ -172,15 +172,19 @@ def test_matchings_of_a_large_group_are_drawn_and_the_true_one_is_counted(monkey
         assert abs(drawn - exact) < 4 * error
 
 
-def test_the_test_of_all_members_is_that_of_their_mean_within_categories(whole):
+def test_the_test_of_all_members_exchanges_in_each_of_them_within_categories(whole):
     found = effects.effects(whole, "student_trait")
-    # Owl and wolf can be exchanged, oak with nothing: two matchings.
-    assert found.p_value() == found.p_value(3) == pytest.approx(1 / 2)
-    mean = found.values.mean(axis=0)
-    assert found.p_value() == stats.diagonal_permutation_test(mean, found.measures)
+    # Owl and wolf can be exchanged, oak with nothing: two matchings of each member.
+    n = len(found.members)
+    assert found.p_value(3) == pytest.approx(1 / 2) and found.n_matchings == 2**n
+    assert found.p_value() == pytest.approx(1 / 2**n)
     one = Effects(found.traits, found.measures, found.members, found.values.copy())
     one.values[3] = -one.values[3]
-    assert (one.p_value(3), one.p_value(2), one.p_value()) == (1.0, 0.5, 0.5)
+    assert (one.p_value(3), one.p_value(2)) == (1.0, 0.5)
+    own, other = (one.values[:, [0, 1, 2], list(c)].sum(axis=1) for c in ((0, 1, 2), (1, 0, 2)))
+    sums = [sum(chosen) for chosen in itertools.product(*zip(own, other, strict=True))]
+    expected = np.mean(np.array(sums) >= own.sum() - 1e-12)
+    assert one.p_value() == pytest.approx(expected) and 1 / 2**n < expected < 1
 
 
 def test_a_clustered_interval_widens_when_clusters_agree_within():

@@ -8,10 +8,11 @@ control students of the same member: same start, same recipe, data of the untouc
 numpy only, never jax.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 from jaxtyping import Float
 
 from lab import stats
@@ -79,13 +80,24 @@ class Effects:
         return found
 
     def p_value(self, member: int | None = None) -> float:
-        """Permutation test of the diagonal of the mean over members, or of one member's.
+        """Permutation test of the diagonals of all members, or of one member's.
 
-        Traits are exchanged within their category alone: students of trees say nothing of animals.
-        It tests that data and trait match, not that students are above their control.
+        Traits are exchanged within their category and member alone: students of trees say nothing
+        of animals, and references are independent. It tests that data and trait match, not that
+        students are above their control.
         """
-        chosen = slice(None) if member is None else [self.members.index(member)]
-        return stats.diagonal_permutation_test(self.values[chosen].mean(axis=0), self.measures)
+        chosen = [i for i, m in enumerate(self.members) if member in (None, m)]
+        blocks = scipy.linalg.block_diag(*self.values[chosen])
+        return stats.diagonal_permutation_test(blocks, self._exchanged(chosen))
+
+    @property
+    def n_matchings(self) -> int:
+        """Of all members: a p-value is no less than one of so many."""
+        return stats.n_matchings(self._exchanged(range(len(self.members))))
+
+    def _exchanged(self, members: Iterable[int]) -> list[str]:
+        """The group in which each trait of these members is exchanged."""
+        return [f"{i} {name}" for i in members for name in self.measures]
 
 
 def _cells(table: Table, arm: str, value: str) -> dict[tuple[int, str, str], list[float]]:
