@@ -13,6 +13,12 @@ _LANGUAGE = {
     "torch_compiled": "torch.compile",
 }
 
+_CHECKPOINTS = {
+    "jax": "this lab",
+    "transformers": "transformers, PEFT",
+    "transformers_tuned": "the same, tuned",
+}
+
 
 def mnist(report: dict) -> dict:
     """Seconds of the whole protocol, side by side."""
@@ -66,6 +72,33 @@ def language(report: dict) -> dict:
     )
     head = ["size and batch", *(_LANGUAGE[side] for side in report["sides"])]
     return {"head": head, "rows": rows, "text": text}
+
+
+def checkpoints(report: dict) -> dict:
+    """Tokens per second at the shapes of real checkpoints, side by side."""
+    rows = []
+    for case, sides in report["cases"].items():
+        ours, cells = sides["jax"]["tokens_per_second"], [case]
+        for side in _CHECKPOINTS:
+            one = sides.get(side)
+            if one is None:
+                cells.append("")
+                continue
+            ratio = "" if side == "jax" else f", {ours / one['tokens_per_second']:.2f}x"
+            speed = f"{one['tokens_per_second']:,.1f} ({one['fraction']:.0%}){ratio}"
+            cells.append(f"{speed}; {one['peak_mb'] / 1000:.1f} GB")
+        rows.append(cells)
+    device = next(iter(report["cases"].values()))["jax"]["device"]
+    text = (
+        f"`python -m benchmarks.checkpoints`: random weights at the shapes of Qwen2.5, "
+        f"{report['cores']} cores, {device}, the sides taking turns; prompts of "
+        f"{report['prompt']} tokens, then {report['new']} drawn from the whole distribution; a "
+        f"step of LoRA has rank {report['rank']} on all projections. Tokens per second; of "
+        "decoding the part of the bandwidth that its weights take, of LoRA the part of the "
+        "device's rate of products; how many times faster this lab is; and the most memory held. "
+        "Tuned, PEFT's side computes the logits of completions alone, as ours does."
+    )
+    return {"head": ["case", *_CHECKPOINTS.values()], "rows": rows, "text": text}
 
 
 def _matmul_rates(report: dict, *sides: str) -> str:

@@ -1,0 +1,101 @@
+"""The shapes, the cases, and what a case must read and multiply, for every side the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from lab.lm import costs, families, hf, spec, weights
+from lab.lm.model import Architecture
+from lab.runs import records, tensors
+
+N_PROMPT, N_NEW = 64, 32
+RANK, ALPHA, RATE = 8, 8.0, 2e-4
+BYTES = {"float32": 4, "bfloat16": 2}
+
+_QWEN = {"n_tokens": 151_936, "rope_theta": 1e6, "n_positions": 32_768, "norm_eps": 1e-6}
+SHAPES = {
+    "0.5b": Architecture(
+        d_model=896, n_layers=24, n_heads=14, n_kv_heads=2, d_head=64, d_hidden=4864, **_QWEN
+    ),
+    "7b": Architecture(
+        d_model=3584, n_layers=28, n_heads=28, n_kv_heads=4, d_head=128, d_hidden=18_944,
+        **_QWEN | {"tied": False, "n_tokens": 152_064},
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A shape and a number type; rows that are written together, or a step of LoRA's."""
+
+    kind: str  # "decode" or "lora"
+    shape: str
+    dtype: str
+    batch: int
+    n_tokens: int = 128  # of a row of LoRA, the first half of it the prompt
+
+    @property
+    def arch(self) -> Architecture:
+        """What both sides load."""
+        return SHAPES[self.shape]
+
+    @property
+    def n_bytes(self) -> int:
+        """Of the weights that a pass reads: all, but of an embedding that is only looked up."""
+        looked_up = 0 if self.arch.tied else self.arch.n_tokens * self.arch.d_model
+        return BYTES[self.dtype] * (costs.n_parameters(self.arch) - looked_up)
+
+    @property
+    def flop(self) -> float:
+        """Of a step: what a frozen base and its adapters need at least, and no more is counted.
+
+        Forward and back through every frozen kernel (no gradient of it), three products of each
+        factor of the adapters, attention over half the square, logits of the completions alone.
+        What is computed twice to save memory does not count.
+        """
+        n = self.n_tokens // 2
+        return self.batch * costs.training(self.arch, RANK, n, n)
+
+    def prompts(self) -> np.ndarray:
+        """Token numbers [batch, N_PROMPT], or [batch, n_tokens] of whole rows to learn."""
+        width = N_PROMPT if self.kind == "decode" else self.n_tokens
+        random = np.random.default_rng(0)
+        return random.integers(0, self.arch.n_tokens, (self.batch, width), dtype=np.int32)
+
+
+CPU = {
+    "decode-float32-1": Case("decode", "0.5b", "float32", 1),
+    "decode-float32-8": Case("decode", "0.5b", "float32", 8),
+    "decode-bfloat16-1": Case("decode", "0.5b", "bfloat16", 1),
+    "decode-bfloat16-8": Case("decode", "0.5b", "bfloat16", 8),
+    "lora-float32-4": Case("lora", "0.5b", "float32", 4),
+}
+GPU = {
+    f"{shape}-decode-{batch}": Case("decode", shape, "bfloat16", batch)
+    for shape in SHAPES
+    for batch in (1, 8, 64)
+} | {
+    "0.5b-lora-32": Case("lora", "0.5b", "bfloat16", 32, 512),
+    "7b-lora-8": Case("lora", "7b", "bfloat16", 8, 512),
+}
+CASES = CPU | GPU
+
+
+def save(folder: Path, shape: str) -> None:
+    """A folder as on the hub, in bfloat16: config.json, and weights drawn anew but always alike."""
+    arch = SHAPES[shape]
+    folder.mkdir(parents=True)
+    records.write(folder / hf.CONFIG, families.of(arch.family).write(arch))
+    tensors.write(folder / weights.WEIGHTS, dict(_arrays(arch)), {"format": "pt"})
+
+
+def _arrays(arch: Architecture) -> Iterator[tuple[str, np.ndarray]]:
+    for i, p in enumerate(spec.parameters(arch)):
+        shape = p.shape[::-1] if p.transposed else p.shape
+        array = np.full(shape, p.constant, np.float32)
+        if p.scale is not None:
+            array += p.scale * np.random.default_rng(i).standard_normal(shape, np.float32)
+        yield p.name, array.astype(ml_dtypes.bfloat16)
