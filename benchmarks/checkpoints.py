@@ -2,6 +2,7 @@
 
 Run:     python -m benchmarks.checkpoints [--rounds 3] [--cases decode-float32-1 ...] [--name cpu]
          [--torch-python PATH]     an interpreter with torch, transformers and peft, if not this one
+         [--models FOLDER]         where the weights are kept for another time; default: nowhere
 Time:    10 min on 2 CPU cores for three rounds of the CPU cases.
 Writes:  benchmarks/results/checkpoints_<name>.json.
 
@@ -12,7 +13,8 @@ of the bandwidth is that of the bytes of weights which every token's pass has to
 fastest rate at which one of the sides' processes read 1 GB. A turn of LoRA is a step with rank 8 on
 all seven projections; operations are those of `checkpoints_sizes.Case.flop`, and their fraction is
 of the peak that the device's maker states (`lab.lm.plan`), on a CPU of the rate of 2048^3.
-Memory is the most that a process held during its turns, its model included. Seconds of CPU are
+Memory is the most that a process held during its turns, its model included, and on a GPU while it
+was loaded. Seconds of CPU are
 written beside those of the clock: they compare sides also where a machine is not quiet.
 The cases of GPUs are chosen where JAX sees one.
 """
@@ -33,8 +35,8 @@ from lab.lm.plan import KINDS
 SIDES = ("jax", "transformers", "transformers_tuned")
 
 
-def serve(library: str, prepared: tuple, stream: Callable, peak: Callable, case: Case, rounds: int):
-    """Warm up, then serve the turns of one side, round after round."""
+def serve(library: str, of, prepared: tuple, case: Case, rounds: int) -> None:
+    """Warm up, then serve the turns of one side, whose module is `of`, round after round."""
     loss, turns = prepared
     for turn in turns.values():
         turn()
@@ -50,13 +52,23 @@ def serve(library: str, prepared: tuple, stream: Callable, peak: Callable, case:
                 yield kind
 
     def report() -> dict:
-        on_device = peak()
+        on_device = of.device_peak()
         held = peak_mb() if on_device is None else on_device // 2**20
         found = timing.measured(library, {}, "float32" if on_device is None else case.dtype)
-        more = {"loss": loss, "cpu_seconds": spent, "bandwidth": bandwidth(*stream())}
+        if on_device is None:
+            found["device"] = processor()
+        more = {"loss": loss, "cpu_seconds": spent, "bandwidth": bandwidth(*of.stream())}
         return found | more | {"peak_mb": held}
 
     timing.serve(served(), report)
+
+
+def processor() -> str:
+    """The kind of CPU, and the widest vectors that it has."""
+    text = Path("/proc/cpuinfo").read_text()
+    name = text.partition("model name")[2].partition("\n")[0].strip("\t :")
+    widest = (flag for flag in ("avx512_bf16", "avx512f", "avx2") if flag in text)
+    return f"{name}, {next(widest, 'no AVX2')}"
 
 
 def forget_peak() -> None:
@@ -92,11 +104,11 @@ def side(name: str, case: Case, rounds: int, models: Path) -> None:
         devices.start()
         with devices.matmul_precision("float32" if case.dtype == "float32" else "bfloat16"):
             prepared = ours.prepare(folder, case, rounds + 1)
-            return serve("jax", prepared, ours.stream, ours.device_peak, case, rounds)
+            return serve("jax", ours, prepared, case, rounds)
     from benchmarks import checkpoints_torch as theirs
 
     prepared = theirs.prepare(folder, case, tuned=name == "transformers_tuned")
-    serve("torch", prepared, theirs.stream, theirs.device_peak, case, rounds)
+    serve("torch", theirs, prepared, case, rounds)
 
 
 def summary(side: timing.Side, case: Case, fastest: float) -> dict:
@@ -147,7 +159,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cases", nargs="+", choices=CASES, help="default: those of this device")
     parser.add_argument("--torch-python", default=sys.executable)
-    parser.add_argument("--models", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--models", type=Path, help="keeps the weights")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
@@ -155,7 +167,7 @@ def main() -> None:
     names, results = arguments.cases or _here(), {}
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            found = results[name] = run(name, arguments, Path(folder))
+            found = results[name] = run(name, arguments, arguments.models or Path(folder))
             for label, one in found.items():
                 text = f"{name:20s}{label:20s}{one['tokens_per_second']:10,.1f} tokens/s"
                 print(f"{text}{one['fraction']:7.0%}{one['peak_mb']:9,} MB", flush=True)

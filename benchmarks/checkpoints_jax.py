@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.checkpoints_sizes import ALPHA, N_NEW, RANK, RATE, Case
+from benchmarks.checkpoints_sizes import ALPHA, N_NEW, RANK, RATE, STREAMED, Case
 from lab.lm import hf
 from lab.lm.finetune import train
+from lab.lm.held import held
 from lab.lm.objectives import Part, Rows, token_loss
 from lab.lm.sample import sample
 from lab.lm.tuning import Tuning
-
-STREAMED = 2**28  # numbers read to measure the bandwidth, 1 GB
 
 
 def prepare(folder: Path, case: Case, n_turns: int) -> tuple[float, dict[str, Callable[[], None]]]:
@@ -23,9 +22,9 @@ def prepare(folder: Path, case: Case, n_turns: int) -> tuple[float, dict[str, Ca
     arch, params = hf.load(folder)
     if case.kind == "lora":
         return _lora(arch, params, case, n_turns)
-    params = jax.tree.map(lambda x: x.astype(case.dtype), params)
-    prompts, start = jnp.asarray(case.prompts()), jnp.zeros(case.batch, jnp.int32)
     loss, seeds = _loss(params, arch, _rows(case.prompts(), 1)), itertools.count()
+    params = held(params, case.dtype)
+    prompts, start = jnp.asarray(case.prompts()), jnp.zeros(case.batch, jnp.int32)
 
     def writing(n_new: int) -> Callable[[], None]:
         def turn() -> None:
@@ -45,6 +44,7 @@ def _lora(arch, params, case: Case, n_turns: int):
         adapter_start="kaiming", precision=precision, remat=jax.default_backend() != "cpu",
     )  # fmt: skip
     loss = _loss(params, arch, rows)
+    params = jax.tree.map(lambda x: x.astype(precision), params)  # the base is frozen
     data, keys = jax.tree.map(lambda x: x[None], rows), jax.random.split(jax.random.key(0), 1)
     chunks = train(arch, how, n_turns, None, data, keys, base=params)
     return loss, {"step": lambda: next(chunks) and None}

@@ -13,6 +13,7 @@ from lab.runs import records, tensors
 
 N_PROMPT, N_NEW = 64, 32
 RANK, ALPHA, RATE = 8, 8.0, 2e-4
+STREAMED = 2**28  # numbers that are read to measure the bandwidth, 1 GB
 BYTES = {"float32": 4, "bfloat16": 2}
 
 _QWEN = {"n_tokens": 151_936, "rope_theta": 1e6, "n_positions": 32_768, "norm_eps": 1e-6}

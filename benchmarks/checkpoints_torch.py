@@ -13,10 +13,9 @@ import torch.nn.functional as F
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from benchmarks.checkpoints_sizes import ALPHA, N_NEW, RANK, RATE, Case
+from benchmarks.checkpoints_sizes import ALPHA, N_NEW, RANK, RATE, STREAMED, Case
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-STREAMED = 2**28  # numbers read to measure the bandwidth, 1 GB
 CUDA = torch.cuda.is_available()
 DEVICE = "cuda" if CUDA else "cpu"
 
