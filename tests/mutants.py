@@ -305,8 +305,8 @@ SAMPLING = {
     ),
     "temperature is upside down": Mutant(
         "lm/sample.py",
-        "hidden.T) / temperature",
-        "hidden.T) * temperature",
+        "hidden) / temperature",
+        "hidden) * temperature",
         "sample::a_greedy_completion_is_the_argmax_of_full_forwards",
     ),
     "something follows the end": Mutant(

@@ -4,12 +4,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from lab.kernels.thin_matmul import thin_matmul
 from lab.lm.model import Architecture
 
 
 def linear(layer: PyTree, x: Float[Array, "M I"]) -> Float[Array, "M O"]:
     """A projection, with what an adapter beside its kernel adds."""
-    y = jnp.matmul(x, layer["kernel"])
+    if "by_output" in layer:  # see lab.lm.held
+        y = thin_matmul(x, layer["by_output"]).astype(x.dtype)
+    else:
+        y = jnp.matmul(x, layer["kernel"])
     if "adapter_in" in layer:
         y = y + jnp.matmul(jnp.matmul(x, layer["adapter_in"]), layer["adapter_out"])
     return y + layer["bias"][None] if "bias" in layer else y

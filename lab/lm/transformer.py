@@ -24,6 +24,7 @@ from jaxtyping import Array, Float, Int, Integer, Key, PyTree
 
 from lab import rng
 from lab.errors import LabError
+from lab.kernels.thin_matmul import thin_matmul
 from lab.lm import spec
 from lab.lm.attention import Cache, attention, sights
 from lab.lm.layers import last, mlp, norm
@@ -141,6 +142,13 @@ def logits(params: PyTree, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]
     flat = hidden.reshape(-1, hidden.shape[-1])
     z = jnp.matmul(flat, head(params), preferred_element_type=jnp.float32)
     return z.reshape(*hidden.shape[:-1], -1)
+
+
+def logits_by_token(params: PyTree, hidden: Float[Array, "B D"]) -> Float[Array, "V B"]:
+    """The same of one token a row, vocabulary first."""
+    if "head_by_output" in params:
+        return thin_matmul(hidden, params["head_by_output"]).T
+    return jnp.matmul(head(params).T, hidden.T, preferred_element_type=jnp.float32)
 
 
 def head(params: PyTree) -> Float[Array, "D V"]:
