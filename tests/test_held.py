@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lab.kernels.thin_matmul import thin_matmul
+from lab.kernels.thin_matmul import looked_up, thin_matmul
 from lab.lm import held, sample, transformer
 from lab.lm.model import Architecture
 
@@ -47,3 +47,9 @@ def test_a_held_model_writes_what_the_model_writes(arch, n):
     # Activations are rounded too, so that near ties may fall otherwise, and all that follows.
     assert (found[:, 0] == draw(rounded)[:, 0]).all()
     assert len(np.unique(found)) > 1
+
+
+def test_rows_of_a_kernel_are_looked_up_as_they_are():
+    kernel = jnp.asarray(np.random.default_rng(0).standard_normal((9, 4)), jnp.bfloat16)
+    which = jnp.array([[8, 0], [3, 3]])
+    np.testing.assert_array_equal(looked_up(kernel, which), kernel[which])

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Integer
 
 
 def thin_matmul(x: Float[Array, "M I"], kernel: Float[Array, "O I"]) -> Float[Array, "M O"]:
@@ -19,3 +19,9 @@ def thin_matmul(x: Float[Array, "M I"], kernel: Float[Array, "O I"]) -> Float[Ar
         return jnp.sum(kernel.astype(exact) * x.astype(exact), axis=1)[None]
     by_input = (((1,), (1,)), ((), ()))
     return jax.lax.dot_general(x, kernel, by_input, preferred_element_type=exact)
+
+
+def looked_up(kernel: Float[Array, "V D"], which: Integer[Array, "*B"]) -> Float[Array, "*B D"]:
+    """`kernel[which]` in bfloat16, moved as bits: else XLA copies the kernel to float32 as well."""
+    bits = jax.lax.bitcast_convert_type(kernel, jnp.uint16)[which]
+    return jax.lax.bitcast_convert_type(bits, kernel.dtype)

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float, Int, Integer, Key, PyTree
 
 from lab import rng
 from lab.errors import LabError
-from lab.kernels.thin_matmul import thin_matmul
+from lab.kernels.thin_matmul import looked_up, thin_matmul
 from lab.lm import spec
 from lab.lm.attention import Cache, attention, sights
 from lab.lm.layers import last, mlp, norm
@@ -92,7 +92,9 @@ def forward(
         )
     position = jnp.maximum(at[None] - start[:, None], 0)
     full, local = sights(arch, at, start, position, n_keys)
-    x = params["embed"][tokens].reshape(n_rows * n_new, arch.d_model)
+    embed, held = params["embed"], "head_by_output" in params
+    x = looked_up(embed, tokens) if held else embed[tokens]
+    x = x.reshape(n_rows * n_new, arch.d_model)
     if arch.embed_scale != 1.0:
         x = x * arch.embed_scale
     if arch.learned_positions:
