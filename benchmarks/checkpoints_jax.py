@@ -47,7 +47,11 @@ def _lora(arch, params, case: Case, n_turns: int):
     params = jax.tree.map(lambda x: x.astype(precision), params)  # the base is frozen
     data, keys = jax.tree.map(lambda x: x[None], rows), jax.random.split(jax.random.key(0), 1)
     chunks = train(arch, how, n_turns, None, data, keys, base=params)
-    return loss, {"step": lambda: next(chunks) and None}
+
+    def step() -> None:
+        next(chunks)
+
+    return loss, {"step": step}
 
 
 def _rows(tokens: np.ndarray, n_prompt: int) -> Rows:

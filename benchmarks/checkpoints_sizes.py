@@ -1,14 +1,16 @@
 """The shapes, the cases, and what a case must read and multiply, for every side the same."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 
 from lab.lm import costs, families, hf, spec, weights
-from lab.lm.model import Architecture
+from lab.lm.hf import Dtype
+from lab.lm.model import Architecture, Size
+from lab.lm.plan import QWEN_7B
 from lab.runs import records, tensors
 
 N_PROMPT, N_NEW = 64, 32
@@ -16,16 +18,11 @@ RANK, ALPHA, RATE = 8, 8.0, 2e-4
 STREAMED = 2**28  # numbers that are read to measure the bandwidth, 1 GB
 BYTES = {"float32": 4, "bfloat16": 2}
 
-_QWEN = {"n_tokens": 151_936, "rope_theta": 1e6, "n_positions": 32_768, "norm_eps": 1e-6}
+_QWEN_HALF_B = Size(896, 24, 14, 2, 64, 4864).with_tokens(151_936)
 SHAPES = {
-    "0.5b": Architecture(
-        d_model=896, n_layers=24, n_heads=14, n_kv_heads=2, d_head=64, d_hidden=4864, **_QWEN
-    ),
-    "7b": Architecture(
-        d_model=3584, n_layers=28, n_heads=28, n_kv_heads=4, d_head=128, d_hidden=18_944,
-        **_QWEN | {"tied": False, "n_tokens": 152_064},
-    ),
-}  # fmt: skip
+    name: replace(arch, rope_theta=1e6, n_positions=32_768, norm_eps=1e-6)
+    for name, arch in {"0.5b": _QWEN_HALF_B, "7b": QWEN_7B}.items()
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Case:
 
     kind: str  # "decode" or "lora"
     shape: str
-    dtype: str
+    dtype: Dtype
     batch: int
     n_tokens: int = 128  # of a row of LoRA, the first half of it the prompt
 

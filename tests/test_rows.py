@@ -156,12 +156,20 @@ def test_rows_of_a_file_beyond_a_limit_are_left_out_and_counted(tokenizer, tmp_p
 
 def test_what_a_writer_draws_from_is_what_was_asked_for(model, ending, monkeypatch):
     asked, real = [], rows.sample.sample
-    draw = lambda *args, **more: (asked.append(more), real(*args))[1]
+    kinds = []
+
+    def draw(params, *args, **more):
+        kinds.append({str(x.dtype) for x in jax.tree.leaves(params)})
+        asked.append(more)
+        return real(params, *args)
+
     monkeypatch.setattr(rows.sample, "sample", draw)
-    for sampling in (Sampling(), Sampling(temperature=0.5, top_k=3), Sampling(top_p=0.9)):
+    half = Sampling(precision="bfloat16")
+    for sampling in (Sampling(), Sampling(temperature=0.5, top_k=3), Sampling(top_p=0.9), half):
         rows.draw(model, SOME, 0, None, jax.random.key(0), 9, sampling=sampling)
     # Of plain sampling the program is that without these arguments.
-    assert asked == [{}, {"temperature": 0.5, "top_k": 3}, {"top_p": 0.9}]
+    assert asked == [{}, {"temperature": 0.5, "top_k": 3}, {"top_p": 0.9}, {}]
+    assert kinds == 3 * [{"float32"}] + [{"bfloat16"}]
     for wrong, field in (({"temperature": 0.0}, "temperature"), ({"top_k": -1}, "top_k"),
                          ({"top_p": 0.0}, "top_p"), ({"top_p": 1.1}, "top_p")):  # fmt: skip
         with pytest.raises(LabError, match=f"^{field}: "):

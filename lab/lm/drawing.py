@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from lab.lm.tokenizer import Tokenizer
 from lab.runs import fields
@@ -21,6 +21,8 @@ class Sampling:
     """Only from so many likeliest tokens; 0: from all."""
     top_p: Annotated[float, Real(0.0, 1.0, last=True)] = 1.0
     """Of these, only from the fewest whose probabilities add up to it; 1: from all."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the weights that are read for every token; in bfloat16 activations are rounded too."""
 
     __post_init__ = fields.check
 
@@ -28,6 +30,7 @@ class Sampling:
     def options(self) -> dict[str, Any]:
         """What differs from plain sampling, as `sample` takes it: the plain program stays as is."""
         own = dataclasses.asdict(self)
+        own.pop("precision")  # of the weights it is given: `lab.lm.held`
         return {name: value for name, value in own.items() if value != getattr(Sampling, name)}
 
 

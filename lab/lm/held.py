@@ -11,7 +11,7 @@ def held(params: PyTree, dtype: DTypeLike) -> PyTree:
 
     Such a model is for `lab.lm.sample` alone: it takes no adapter, and is not saved.
     """
-    params = jax.tree.map(lambda x: x.astype(dtype), params)
+    params = jax.tree.map(lambda x: x.astype(dtype), params)  # no copy of what is so already
     if jnp.dtype(dtype) != jnp.bfloat16 or jax.default_backend() != "cpu":
         return params
     return _turned(params) | {

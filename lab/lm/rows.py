@@ -21,6 +21,7 @@ from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.lm import forms, sample, sharding
 from lab.lm.drawing import TOO_LONG, Limit, Sampling
+from lab.lm.held import held
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import Tokenizer
@@ -64,6 +65,7 @@ def draw(
     counts: Counter[str] = Counter()
     attempts = 0
     params, tokenizer = sharding.placed(model.params, model.arch), model.tokenizer
+    params = held(params, sampling.precision)
     n_prompt, n_completion = room(tokenizer, carrier)
     streams = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
     while len(kept) < n_rows:
