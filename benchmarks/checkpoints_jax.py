@@ -72,7 +72,11 @@ def stream() -> tuple[Callable[[], None], int]:
     """A call that reads memory once from end to end, and the bytes that it reads."""
     numbers = jnp.ones((STREAMED // 4096, 4096))
     total = jax.jit(lambda x: jnp.sum(x, axis=0))
-    return lambda: jax.block_until_ready(total(numbers)) and None, numbers.nbytes
+
+    def turn() -> None:
+        jax.block_until_ready(total(numbers))
+
+    return turn, numbers.nbytes
 
 
 def device_peak() -> int | None:
