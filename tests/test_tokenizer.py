@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -258,3 +262,10 @@ def test_every_carrier_prompt_can_be_encoded():
     for carrier in WORLD.carriers:
         prompts = carrier.prompts(seed=3, start=0, n=3000)
         TOKENIZER.prompts([(None, p) for p in prompts], 32)
+
+
+def test_opening_a_tokenizer_says_nothing():
+    code = "from lab.lm.tokenizer import Tokenizer; Tokenizer.from_pieces(['one'])"
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TRANSFORMERS_")}
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
