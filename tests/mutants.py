@@ -1070,6 +1070,24 @@ CHECKPOINTS = {
         "if False:",
         "peft::tensors_that_are_not_those_of_the_adapter_are_refused_by_name",
     ),
+    "adapters beside one tensor share their rows": Mutant(
+        "lm/peft.py",
+        "slice(i * len(b), (i + 1) * len(b))",
+        "slice(0, len(b))",
+        "families::adapters_beside_a_fused_tensor_are_written_as_one",
+    ),
+    "alpha does not grow with the rank": Mutant(
+        "lm/peft.py",
+        '"lora_alpha": n * alpha',
+        '"lora_alpha": alpha',
+        "families::adapters_beside_a_fused_tensor_are_written_as_one",
+    ),
+    "writers read float32 whatever is asked for": Mutant(
+        "lm/rows.py",
+        "held(params, sampling.precision)",
+        'held(params, "float32")',
+        "rows::what_a_writer_draws_from_is_what_was_asked_for",
+    ),
 }
 MUTANTS: dict[str, Mutant] = (
     STATS
