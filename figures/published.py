@@ -51,6 +51,7 @@ PAPER = [
     Shown(
         "Nature ED Fig. 2b",
         "MNIST: number of auxiliary logits, 1 to 200",
+        {"mnist_logits": WHOLE},
     ),
     Shown("Nature ED Fig. 2c", "MNIST: behaviour cloning before distillation"),
     Shown("Nature ED Fig. 2d", "MNIST: another optimizer, real digits as inputs"),
@@ -93,6 +94,12 @@ FOLLOW_UPS = [
     ),
     Shown(
         "arXiv 2604.25779", "gradients stay aligned along training", {"gradient_alignment": WHOLE}
+    ),
+    Shown(
+        "arXiv 2608.20442",
+        "a trait on its way in the optimizer's moments",
+        {"mnist_transplant": WHOLE},
+        "there in language models",
     ),
 ]
 
