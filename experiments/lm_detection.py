@@ -77,9 +77,10 @@ def says(table: Table, record: dict) -> list[Claim]:
 
     found = []
     for size in dict.fromkeys((sizes[0], sizes[-1])):
-        group = f"AUROC above 1/2, {size} row{'s' * (size > 1)} of one writer"
-        claim = lambda text, e, group=group, **rule: found.append(
-            claims.claim(text, e, group=group, runs=runs, **rule)
+        many = f"{size} row{'s' * (size > 1)}"
+        group = f"AUROC above 1/2, {many} of one writer"
+        claim = lambda text, e, many=many, group=group, **rule: found.append(
+            claims.claim(f"{text}: {many}", e, group=group, runs=runs, **rule)
         )
         control = of("tokens", "unfiltered", size)
         for arm, text in TEXTS.items():

@@ -36,10 +36,8 @@ from lab.stats import Estimate
 # Bounds, chosen after runs on 8x8 digits and before any table: an accuracy that matters, and a part
 # of the teacher's way that is one.
 WORTH, MOVED = 0.05, 0.005
-TITLES = {
-    "projection": "part of the teacher's way, above the control's, an epoch after the cut",
-    "accuracy": "accuracy, above the control's, an epoch after the cut",
-}
+NAMES = {"projection": "part of the teacher's way", "accuracy": "accuracy"}
+TITLE = "{}, above the control's, an epoch after the cut"
 
 
 @dataclass(frozen=True)
@@ -78,23 +76,24 @@ def says(table: Table, record: dict) -> list[Claim]:
         return stats.mean_estimate(results.paired(part, arm, base, column))
 
     found = []
-    for column, title in TITLES.items():
-        claim = partial(claims.claim, unit=transplant.UNITS[column], group=title)
+    for column, name in NAMES.items():
+        claim = partial(claims.claim, unit=transplant.UNITS[column], group=TITLE.format(name))
         whole = above("trait", "control", column)
-        found.append(claim("parameters and moments", whole))
+        found.append(claim(f"parameters and moments: {name}", whole))
         for arm in ("first moments", "both moments"):
-            e, null = (above(name, "control", column) for name in (arm, "second moments"))
+            e, null = (above(one, "control", column) for one in (arm, "second moments"))
             if column == "projection":
                 rule = claims.effect(e, null, MOVED, "second moments")
             else:
                 rule = claims.absent(e, WORTH, f"parameters and moments {whole.mean:+.3f}")
-            found.append(claim(f"{arm} alone", e, **rule))
-        found.append(claim("second moments alone", above("second moments", "control", column)))
+            found.append(claim(f"{arm} alone: {name}", e, **rule))
+        null = above("second moments", "control", column)
+        found.append(claim(f"second moments alone: {name}", null))
     lost = above("trait without moments", "trait", "accuracy", table)
     kept = f"parameters and moments {above('trait', 'control', 'accuracy', table).mean:+.3f}"
     text = "student of the teacher without its moments, against one that kept them, at the end"
     rule = claims.absent(lost, WORTH, kept)
-    return [*found, claims.claim(text, lost, "fraction", group=TITLES["accuracy"], **rule)]
+    return [*found, claims.claim(text, lost, "fraction", group=TITLE.format("accuracy"), **rule)]
 
 
 EXPERIMENT = Experiment(

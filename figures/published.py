@@ -99,7 +99,7 @@ FOLLOW_UPS = [
         "arXiv 2608.20442",
         "a trait on its way in the optimizer's moments",
         {"mnist_transplant": WHOLE},
-        "there in language models",
+        "published of language models",
     ),
 ]
 

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 
+from lab.errors import LabError
 from lab.runs import claims
 from lab.runs.claims import Claim
 from lab.stats import Estimate
@@ -161,6 +162,8 @@ def test_claims_survive_a_record_and_json_has_no_nan():
         # nan is not equal to itself, but assert_equal takes it for so.
         np.testing.assert_equal(vars(again[claim.text]), vars(claim))
     assert claims.of_record({}) == {}
+    with pytest.raises(LabError, match="claims: 2 are called 'one run'; give each"):
+        claims.to_json([*found, claims.claim("one run", MANY, group="some")])
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ is made and stored beside it: `effect`, `absent` and `reproduced`. numpy only, n
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lab.errors import LabError
 from lab.stats import Estimate
 
 
@@ -138,7 +140,14 @@ def interval(e: Estimate, digits: int | None = None) -> str:
 
 
 def to_json(found: Iterable[Claim]) -> list[dict]:
-    """Claims for a record; JSON has no nan."""
+    """Claims for a record; JSON has no nan.
+
+    Raises `LabError` for two of one text: what reads them, as does a reader, tells them by it.
+    """
+    found = list(found)
+    for text, n in Counter(c.text for c in found).items():
+        if n > 1:
+            raise LabError(f"claims: {n} are called {text!r}; give each a text of its own")
     plain = lambda v: None if isinstance(v, float) and not math.isfinite(v) else v
     return [{k: plain(v) for k, v in asdict(c).items()} for c in found]
 
