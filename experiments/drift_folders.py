@@ -55,7 +55,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     nan = float("nan")
     return [
         claims.claim(
-            str(part), Estimate(float(value), nan, nan, 1), group=f"{column}: {unit}",
+            f"{part}: {column}", Estimate(float(value), nan, nan, 1), group=f"{column}: {unit}",
             detail=part != "all", runs="one student",
         )
         for column, unit in folders.UNITS.items()
