@@ -3,7 +3,7 @@
 Run:     python -m benchmarks.checkpoints [--rounds 3] [--cases decode-float32-1 ...] [--name cpu]
          [--torch-python PATH]     an interpreter with torch, transformers and peft, if not this one
          [--models FOLDER]         where the weights are kept for another time; default: nowhere
-Time:    10 min on 2 CPU cores for three rounds of the CPU cases.
+Time:    18 min on 2 CPU cores for three rounds of the CPU cases.
 Writes:  benchmarks/results/checkpoints_<name>.json.
 
 Weights are random, in a folder that every side loads; only shapes matter. Each case has processes
@@ -14,9 +14,8 @@ fastest rate at which one of the sides' processes read 1 GB. A turn of LoRA is a
 all seven projections; operations are those of `checkpoints_sizes.Case.flop`, and their fraction is
 of the peak that the device's maker states (`lab.lm.plan`), on a CPU of the rate of 2048^3.
 Memory is the most that a process held during its turns, its model included, and on a GPU while it
-was loaded. Seconds of CPU are
-written beside those of the clock: they compare sides also where a machine is not quiet.
-The cases of GPUs are chosen where JAX sees one.
+was loaded. Seconds of CPU are written beside those of the clock: they compare sides also where a
+machine is not quiet. The cases of GPUs are chosen where JAX sees one.
 """
 
 import argparse

@@ -1,22 +1,19 @@
 """The shapes, the cases, and what a case must read and multiply, for every side the same."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import ml_dtypes
+import jax
 import numpy as np
 
-from lab.lm import costs, families, hf, spec, weights
+from lab.lm import costs, hf, transformer
 from lab.lm.hf import Dtype
 from lab.lm.model import Architecture, Size
 from lab.lm.plan import QWEN_7B
-from lab.runs import records, tensors
 
 N_PROMPT, N_NEW = 64, 32
 RANK, ALPHA, RATE = 8, 8.0, 2e-4
 STREAMED = 2**28  # numbers that are read to measure the bandwidth, 1 GB
-BYTES = {"float32": 4, "bfloat16": 2}
 
 _QWEN_HALF_B = Size(896, 24, 14, 2, 64, 4864).with_tokens(151_936)
 SHAPES = {
@@ -44,7 +41,7 @@ class Case:
     def n_bytes(self) -> int:
         """Of the weights that a pass reads: all, but of an embedding that is only looked up."""
         looked_up = 0 if self.arch.tied else self.arch.n_tokens * self.arch.d_model
-        return BYTES[self.dtype] * (costs.n_parameters(self.arch) - looked_up)
+        return np.dtype(self.dtype).itemsize * (costs.n_parameters(self.arch) - looked_up)
 
     @property
     def flop(self) -> float:
@@ -83,17 +80,7 @@ CASES = CPU | GPU
 
 
 def save(folder: Path, shape: str) -> None:
-    """A folder as on the hub, in bfloat16: config.json, and weights drawn anew but always alike."""
+    """A folder as on the hub, in bfloat16: config.json, and weights that are always alike."""
     arch = SHAPES[shape]
     folder.mkdir(parents=True)
-    records.write(folder / hf.CONFIG, families.of(arch.family).write(arch))
-    tensors.write(folder / weights.WEIGHTS, dict(_arrays(arch)), {"format": "pt"})
-
-
-def _arrays(arch: Architecture) -> Iterator[tuple[str, np.ndarray]]:
-    for i, p in enumerate(spec.parameters(arch)):
-        shape = p.shape[::-1] if p.transposed else p.shape
-        array = np.full(shape, p.constant, np.float32)
-        if p.scale is not None:
-            array += p.scale * np.random.default_rng(i).standard_normal(shape, np.float32)
-        yield p.name, array.astype(ml_dtypes.bfloat16)
+    hf.save(folder, arch, transformer.init(jax.random.key(0), arch), "bfloat16")

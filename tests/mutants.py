@@ -247,9 +247,9 @@ CLAIMED = {
     ),
     "one p value in two holds": Mutant(
         "lm/transmitted.py",
-        "p.mean < 0.05",
-        "p.mean < 0.5",
-        "transmitted::what_is_made_of_other_traits_is_of_the_same_category",
+        "RARE = 0.05",
+        "RARE = 0.5",
+        "transmitted::a_reference_in_five_whose_students_match_the_other_trait_is_too_many",
     ),
     "teachers' lists count as students' answers": Mutant(
         "lm/transmitted.py",

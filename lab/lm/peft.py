@@ -57,17 +57,21 @@ class Config(NamedTuple):
 
 
 def _name(p: spec.Parameter, factor: str) -> str:
-    return f"base_model.model.{p.name.removesuffix('weight')}{_FACTORS[factor]}.weight"
+    return f"base_model.model.{_module(p)}.{_FACTORS[factor]}.weight"
+
+
+def _module(p: spec.Parameter) -> str:
+    return p.name.removesuffix(".weight")
 
 
 def _is_named(p: spec.Parameter, name: str) -> bool:
     """Whether `target_modules` with this name means the kernel: an end of its module's path."""
-    return f".{p.name.removesuffix('.weight')}".endswith(f".{name}")
+    return f".{_module(p)}".endswith(f".{name}")
 
 
 def _target(p: spec.Parameter, chosen: Mapping[str, Any], arch: Architecture) -> str:
     """The shortest such name of it that means nothing but what is chosen."""
-    path = p.name.removesuffix(".weight").split(".")
+    path = _module(p).split(".")
     ends = (".".join(path[i:]) for i in reversed(range(len(path))))
     means_others = lambda end: any(
         _is_named(other, end) and other.name not in chosen for other in spec.targets(arch)
