@@ -6,7 +6,7 @@ Claim:   the displacement of a student that shares its teacher's initialisation 
 Run:     python -m experiments.parameter_drift            (presets: smoke, default, paper)
          python -m experiments.parameter_drift --teacher A --student B --start C
                         any three checkpoints instead (experiments.drift_folders)
-Time:    default about 3 min on 2 CPU cores, paper about 20 min (by operations; not yet measured).
+Time:    default about 3 min on 2 CPU cores, paper about 40 min.
 Expect:  ours; cosines of a random direction are .002.
 Source:  the theorem of arXiv 2507.14805, section 6, along whole trainings.
 

@@ -41,7 +41,7 @@ def figure(table: Table, record: dict) -> Figure:
         panel.axhline(1, color="black", lw=0.7, zorder=0)
     for panel in (*grid[:, 0], *grid[:, 2]):
         panel.axhline(0, color="black", lw=0.7, zorder=0)
-    grid[0, 0].legend(fontsize=6.5, handlelength=2.4)
+    grid[0, 1].legend(fontsize=6.5, handlelength=2.4, loc="upper left")  # where no curve goes
     n = len(set(table["member"]))
     style.caption(
         figure, record, n,

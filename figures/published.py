@@ -120,4 +120,9 @@ OURS = [
         {"lm_contexts": WHOLE, "lm_contexts_defaults": WHOLE},
     ),
     Shown("Positions", "where a student keeps a told trait", {"lm_restored": WHOLE}),
+    Shown(
+        "Drift",
+        "MNIST: a student moves toward its teacher, layer by layer",
+        {"parameter_drift": WHOLE},
+    ),
 ]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from lab import hosts
 from lab.errors import LabError
 from lab.runs import manifest, paths
 from lab.runs.endings import one_line
@@ -80,29 +81,42 @@ def obtain(places: list[Path], make: Callable[[list[Path]], None]) -> None:
     there stay; one that is damaged is set aside first, and counts as missing. Two processes that
     want one wait for each other; a killed process leaves no lock. Raises `LabError` if the cache
     cannot be written, before anything is made; if `make` fails, nothing of it is left.
+
+    Hosts that work as one call this together, and make together what is missing; the first of them
+    holds the locks, and alone should write.
     """
     places = list(dict.fromkeys(places))
-    if not any(map(damage, places)):
+    if not hosts.from_main(hosts.is_main() and any(map(damage, places))):
         return
-    with ExitStack() as held:
+    parts = [place.with_name(f"{place.name}.part") for place in places]
+    missing = False
+
+    def begin() -> None:
+        nonlocal missing
         for place in sorted(places):  # in one order everywhere, so that nobody waits in a ring
             held.enter_context(_locked(place))
-        if not any([_set_aside(place) for place in places]):
-            return
-        parts = [place.with_name(f"{place.name}.part") for place in places]
+        missing = any([_set_aside(place) for place in places])
+        for part in parts if missing else []:
+            with saving(part):
+                paths.remove(part)  # of a process that was killed
+                part.mkdir()
+
+    def end() -> None:
+        for part, place in zip(parts, places, strict=True):
+            with saving(part):
+                manifest.write(part, _name(place))
+                if not place.is_dir():
+                    part.rename(place)
+
+    with ExitStack() as held:
         try:
-            for part in parts:
-                with saving(part):
-                    paths.remove(part)  # of a process that was killed
-                    part.mkdir()
-            make(parts)
-            for part, place in zip(parts, places, strict=True):
-                with saving(part):
-                    manifest.write(part, _name(place))
-                    if not place.is_dir():
-                        part.rename(place)
+            hosts.on_main(begin)
+            if hosts.from_main(missing):
+                hosts.require_shared(parts[0], f"let {VARIABLE} name a folder on one")
+                make(parts)
+                hosts.on_main(end)
         finally:
-            for part in parts:
+            for part in parts if missing else []:
                 with saving(part):
                     paths.remove(part)
 

@@ -2,11 +2,9 @@
 
 import math
 import os
-from collections.abc import Callable
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -35,6 +33,8 @@ def start(cpu_devices: int = 1, shards: tuple[int, int] = (1, 1)) -> None:
     if os.environ.get("JAX_COORDINATOR_ADDRESS") and not jax.distributed.is_initialized():
         number = lambda name: int(os.environ[name]) if name in os.environ else None
         try:
+            # It would catch SIGTERM, and nothing here asks it what to do then.
+            jax.config.update("jax_enable_preemption_service", False)
             jax.distributed.initialize(
                 num_processes=number("JAX_NUM_PROCESSES"), process_id=number("JAX_PROCESS_ID")
             )
@@ -102,9 +102,9 @@ def own_mesh() -> Mesh:
 def _mesh(sizes: dict[str, int], of: list) -> Mesh:
     if n_shards() > 1:
         sizes = sizes | _shards
-    return jax.make_mesh(
-        tuple(sizes.values()), tuple(sizes), devices=of, axis_types=(AxisType.Auto,) * len(sizes)
-    )
+    # In the order of hosts, so that the devices of one model are of one.
+    placed = np.asarray(of).reshape(tuple(sizes.values()))
+    return Mesh(placed, tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes))
 
 
 def manual(mesh: Mesh) -> set[str]:
@@ -115,6 +115,21 @@ def manual(mesh: Mesh) -> set[str]:
 def on_each(tree):
     """A tree of arrays, whole on each of this host's devices; else every call copies it there."""
     return jax.device_put(tree, NamedSharding(own_mesh(), PartitionSpec()))
+
+
+def on_all(tree, mesh: Mesh):
+    """Arrays that lie on this host's mesh, on one of all hosts: each host has the same of them."""
+    if jax.process_count() == 1:
+        return tree
+
+    def one(x):
+        if not isinstance(getattr(x, "sharding", None), NamedSharding):
+            return x
+        own = np.asarray(x)
+        wanted = NamedSharding(mesh, x.sharding.spec)
+        return jax.make_array_from_callback(own.shape, wanted, own.__getitem__)
+
+    return jax.tree.map(one, tree)
 
 
 def sum_over_rows(tree):
@@ -136,39 +151,3 @@ def described() -> list:
 def at_once(n_rows: int, on_cpu: int) -> int:
     """How many rows a device takes at a time: on CPU so few that what they need stays in cache."""
     return min(n_rows, on_cpu) if jax.default_backend() == "cpu" else n_rows
-
-
-def is_main() -> bool:
-    """Whether this process is the one that writes."""
-    return jax.process_index() == 0
-
-
-def n_hosts() -> int:
-    """Number of processes that train together."""
-    return jax.process_count()
-
-
-def from_main(value: bool) -> bool:
-    """The first process's value, on every process."""
-    return (
-        value if n_hosts() == 1 else bool(multihost_utils.broadcast_one_to_all(np.asarray(value)))
-    )
-
-
-def on_main(action: Callable[[], None]) -> None:
-    """Do something on the first process while the others wait; if it fails, all of them fail."""
-    failure: Exception | None = None
-    if is_main():
-        try:
-            action()
-        except (LabError, OSError) as error:
-            failure = error
-    if not from_main(failure is None):
-        raise failure or LabError("out: the first process failed; see its message")
-
-
-def gather(tree):
-    """A tree of arrays sharded over hosts as numpy arrays, whole on each host."""
-    if n_hosts() > 1:
-        return multihost_utils.process_allgather(tree, tiled=True)
-    return jax.tree.map(np.asarray, tree)

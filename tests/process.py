@@ -1,6 +1,7 @@
 """Runs of an experiment: in this process, or by command line in one of its own, in a second."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,27 @@ def run(folder: Path, *args: str, **env: str) -> tuple[int, str, str]:
     child = start(folder, *args, **env)
     out, err = child.communicate(timeout=300)
     return child.returncode, out, err
+
+
+def hosts(n: int) -> list[dict[str, str]]:
+    """The environments of n processes that work as one, over the loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    common = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(n)}
+    return [common | {"JAX_PROCESS_ID": str(i), "JAX_NUM_CPU_DEVICES": "1"} for i in range(n)]
+
+
+def ended(children: list[subprocess.Popen], seconds: float = 300) -> list[str]:
+    """What processes that work as one wrote on stdout; none is left if one of them fails."""
+    try:
+        outputs = [child.communicate(timeout=seconds) for child in children]
+    finally:
+        for child in children:
+            child.kill()
+    for child, (_, err) in zip(children, outputs, strict=True):
+        assert child.returncode == 0, err[-3000:]
+    return [out for out, _ in outputs]
 
 
 def folder_of(out: str) -> Path:

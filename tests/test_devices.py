@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 from experiments.mnist_aux_logits import PRESETS
 from lab.mnist import train
 from lab.runs import results
-from tests.process import ROOT, folder_of, run, start
+from tests.process import ROOT, ended, folder_of, hosts, run, start
 
 # Prints the bytes on each shard and the parameters after one epoch, of eight members.
 ONE_EPOCH = """
@@ -71,23 +70,12 @@ def test_accuracies_on_eight_devices_are_those_on_one(tmp_path):
 
 
 def test_two_processes_train_together_and_the_first_one_writes(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    children = [
-        start(
-            tmp_path, "--members", "2", JAX_COORDINATOR_ADDRESS=f"127.0.0.1:{port}",
-            JAX_NUM_PROCESSES="2", JAX_PROCESS_ID=str(i), JAX_NUM_CPU_DEVICES="1",
-        )
-        for i in range(2)
-    ]  # fmt: skip
-    outputs = [child.communicate(timeout=240) for child in children]
-    for child, (_, err) in zip(children, outputs, strict=True):
-        assert child.returncode == 0, err
-    assert "95 % interval" in outputs[0][0]
-    assert "95 % interval" not in outputs[1][0]
-    together = results.read_rows(folder_of(outputs[0][0]) / "table.csv")
-    record = json.loads((folder_of(outputs[0][0]) / "run.json").read_text())
+    children = [start(tmp_path, "--members", "2", **env) for env in hosts(2)]
+    outputs = ended(children)
+    assert "95 % interval" in outputs[0]
+    assert "95 % interval" not in outputs[1]
+    together = results.read_rows(folder_of(outputs[0]) / "table.csv")
+    record = json.loads((folder_of(outputs[0]) / "run.json").read_text())
     assert [sitting["processes"] for sitting in record["sittings"]] == [2]
     status, out, err = run(tmp_path / "alone", "--members", "2")
     assert status == 0, err
@@ -106,3 +94,21 @@ def test_a_start_up_without_the_other_hosts_numbers_is_one_line(tmp_path):
 @pytest.mark.parametrize(("members", "group", "size"), [(100, None, 1), (5, 4, 4), (3, 4, 3)])
 def test_groups_on_cpu_are_one_member_per_device_unless_asked(members, group, size):
     assert train.group_size(PRESETS["paper"], 4, members, group) == size
+
+
+@pytest.mark.slow  # two whole chains, each compiled anew
+def test_two_processes_pass_a_trait_on_together_and_what_comes_out_is_that_of_one(tmp_path):
+    chain = ("--raw", "smoke", "--members", "1", "--traits", "owl", "wolf", "--n-controls", "1")
+    of = lambda folder, env: start(
+        tmp_path / folder, *chain, module="experiments.lm_numbers",
+        SUBLIMINAL_CACHE=str(tmp_path / folder / "cache"), **env,
+    )  # fmt: skip
+    out, silent = ended([of("two", env) for env in hosts(2)], 600)
+    (alone,) = ended([of("one", {"JAX_NUM_CPU_DEVICES": "2"})], 600)
+    assert "95 % interval" in out and "95 % interval" not in silent
+    two, one = (results.read_rows(folder_of(said) / "table.csv") for said in (out, alone))
+    places = [[(r["arm"], r["trait"], r["asked"]) for r in rows] for rows in (two, one)]
+    assert places[0] == places[1]
+    far = [abs(a["log_odds"] - b["log_odds"]) for a, b in zip(two, one, strict=True)]
+    assert max(far) < 0.1  # nats; measured: 0
+    assert not list((tmp_path / "two" / "cache").rglob("*.part"))

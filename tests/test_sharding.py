@@ -6,17 +6,17 @@ import subprocess
 import sys
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lab import devices, tree
+from lab import devices, hosts, tree
 from lab.errors import LabError
 from lab.lm import finetune, sample, sharding, spec, transformer
 from lab.lm.finetune import Tuning
 from lab.lm.model import Size
 from lab.lm.objectives import Rows
-from tests.process import ROOT
+from tests.process import ROOT, ended
+from tests.process import hosts as hosts_of
 
 ARCH = Size(32, 2, 4, 2, 8, 64, tied=False).with_tokens(64)
 N, PROMPT, NEW = 32, 6, 5
@@ -42,11 +42,10 @@ def measured(tuning, n_members):
     )
     chunks = list(training)
     after = chunks[-1].parameters()
-    one = sharding.placed(tree.at(after, 0), ARCH)
-    drawn = sample.sample(
-        one, ARCH, jnp.asarray(data[0].prompts), jnp.asarray(data[0].start),
-        jax.random.split(jax.random.key(2), N), NEW, 1,
-    )  # fmt: skip
+    one = sharding.placed(tree.at(hosts.whole(after), 0), ARCH)
+    drawn = sample.drawn(
+        one, ARCH, data[0].prompts, data[0].start, jax.random.split(jax.random.key(2), N), NEW, 1
+    )
     parts = {
         ".".join(p.path): max(s.data.nbytes for s in spec.at(tree, p.path).addressable_shards)
         / spec.at(tree, p.path).nbytes
@@ -90,6 +89,29 @@ def test_models_on_several_devices_are_those_on_one_and_each_holds_its_part(whic
     for name, n in whole.items():
         assert found["parts"][name] == 1 / n, name
     assert max(one["parts"].values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("which", "n_devices", "shards"),
+    [
+        ("adapters of two", 1, (1, 1)),  # a member on each host
+        pytest.param("all parameters", 1, (1, 1), marks=pytest.mark.slow),  # rows on each host
+        pytest.param("all parameters", 2, (1, 2), marks=pytest.mark.slow),  # and two hold the model
+    ],
+)
+def test_models_that_two_hosts_train_together_are_those_of_one(which, n_devices, shards):
+    own = {"JAX_NUM_CPU_DEVICES": str(n_devices)}
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.test_sharding", which, *map(str, shards)], cwd=ROOT,
+            env=os.environ | env | own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for env in hosts_of(2)
+    ]  # fmt: skip
+    one = measured(*TRAINED[which])
+    for found in (json.loads(out.splitlines()[-1]) for out in ended(children)):
+        np.testing.assert_allclose(found["losses"], one["losses"], atol=1e-5)
+        assert found["drawn"] == one["drawn"]
 
 
 def test_shards_that_do_not_divide_the_devices_are_refused():

@@ -20,7 +20,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Integer, Key, PyTree
 
-from lab import devices, ensemble, losses, rng, tree
+from lab import devices, ensemble, hosts, losses, rng, tree
 from lab.ensemble import over_members
 from lab.errors import LabError
 from lab.mnist import arms, epochs, protocol, train
@@ -180,7 +180,7 @@ def rows(job: Job, cells: list[Cell], liminal_start: float, every: int, n_large:
     values = train.knobs(chosen, len(group))
     images = Images(data.train_images, data.train_labels)
     test = Images(data.test_images, data.test_labels)
-    right = lambda state: devices.gather(programs.accuracy[chosen.net](test, state.params))
+    right = lambda state: hosts.gather(programs.accuracy[chosen.net](test, state.params))
     found = []
     with devices.matmul_precision(chosen.precision):
         teacher = programs.taught(images, group, values)
@@ -191,7 +191,7 @@ def rows(job: Job, cells: list[Cell], liminal_start: float, every: int, n_large:
             if targets is None or chosen.fresh_inputs:
                 targets = programs.targets(images, np.int32(e), group, teacher)
             states, measured = epoch(images, np.int32(e), group, values, targets, states)
-            found.append(devices.gather(measured))
+            found.append(hosts.gather(measured))
             job.advance(f"members {group[0]}-{group[-1]}", len(cells) / chosen.student.epochs)
         programs.require_finite({arm: states[arm].params for arm in arms}, group)
         after = {arm: right(states[arm]) for arm in arms}

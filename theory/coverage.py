@@ -20,7 +20,7 @@ from flax import struct
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Integer, PyTree
 
-from lab import devices, ensemble
+from lab import devices, ensemble, hosts
 from lab.ensemble import over_members
 from lab.errors import LabError
 from lab.mnist import epochs, protocol, train
@@ -225,7 +225,7 @@ def rows(job: Job, cells: list[Cell], chosen: Protocol, pairs: Pair) -> list[dic
         Images(data.test_images, data.test_labels),
     )
     with devices.matmul_precision(chosen.precision):
-        found = devices.gather(program(chosen, devices.mesh())(*images, group, pairs))
+        found = hosts.gather(program(chosen, devices.mesh())(*images, group, pairs))
     at = lambda tree, i: jax.tree.map(lambda x: x[i].item(), tree)
     return [_row(cell, at(pairs, i), at(found, i)) for i, cell in enumerate(cells)]
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from lab import devices, tree
+from lab import devices, hosts, tree
 from lab.drift.displacement import ALL
 from lab.drift.networks import UNITS, Marks, marks, measure
 from lab.ensemble import over_members
@@ -80,7 +80,7 @@ def rows(job: Job, cells: list[Cell], k: int, n_images: int) -> list[dict]:
     wanted, found = points(chosen), []
 
     def seen(trees: dict[str, PyTree]) -> dict:
-        return devices.gather(measured(some, test, group, at, trees))
+        return hosts.gather(measured(some, test, group, at, trees))
 
     def after() -> dict:
         return seen({arm: states[arm].params for arm in ARMS})

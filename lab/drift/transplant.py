@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from lab import devices
+from lab import devices, hosts
 from lab.drift import displacement as drift
 from lab.ensemble import State, over_members
 from lab.mnist import arms, train
@@ -82,8 +82,8 @@ def rows(job: Job, cells: list[Cell], before: int) -> list[dict]:
 
     def look(step: int, trees: dict) -> None:
         programs.require_finite(trees, group)
-        gone = devices.gather(project(begun, teacher, trees))
-        right = {name: devices.gather(accuracy(test, params)) for name, params in trees.items()}
+        gone = hosts.gather(project(begun, teacher, trees))
+        right = {name: hosts.gather(accuracy(test, params)) for name, params in trees.items()}
         found.append((step, {n: {"accuracy": right[n], "projection": gone[n]} for n in trees}))
 
     with devices.matmul_precision(chosen.precision):

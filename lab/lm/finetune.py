@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
 
-from lab import devices, ensemble
+from lab import devices, ensemble, hosts
 from lab.ensemble import State
 from lab.errors import LabError
 from lab.kernels import parts
@@ -62,6 +62,7 @@ def train(
     _require_short(rows, tuning, stage)
     n_members = len(keys)
     mesh = devices.mesh(n_members)
+    start, base, imitated = devices.on_all((start, base, imitated), mesh)
     # Copies of the last member fill up the devices, and are dropped again.
     extra = -n_members % mesh.shape[devices.MEMBER]
     fill = lambda x: jnp.concatenate([x, *[x[-1:]] * extra]) if extra else x
@@ -82,7 +83,7 @@ def train(
         now = [array[:, first : first + n] for array in steps_of_pass]
         rates = tuning.learning_rates(n_steps, done, done + n)
         state, values = chunk(rates, base, *now, rows, imitated, state)
-        values = np.asarray(devices.gather(values))[:n_members]
+        values = np.asarray(hosts.gather(values))[:n_members]
         done += n
         # The last step's parameters have no loss yet.
         if not np.isfinite(values).all() or (done == n_steps and not _finite(state.params)):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lab import cache, tree
+from lab import cache, hosts, tree
 from lab.errors import LabError
 from lab.lm import chat, finetune, objectives, rows, trained
 from lab.lm.model import Model
@@ -129,6 +129,8 @@ def _attempts(folder: Path) -> Attempts:
 
 
 def _keep(folder: Path, kept: list[dict[str, str]], said: Attempts) -> None:
+    if not hosts.is_main():
+        return
     rows.write(folder / "rows.jsonl", kept)
     with saving(folder):
         records.write(folder / "attempts.json", said)
@@ -217,8 +219,8 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
         shown = chunk.done
         last = chunk
         if first.along:
-            params = chunk.parameters()
-            for i, folder in enumerate(folders):
+            params = hosts.whole(chunk.parameters())
+            for i, folder in enumerate(folders if hosts.is_main() else []):
                 with saving(folder):
                     (folder / "along").mkdir(exist_ok=True)
                 one = jax.tree.map(lambda x, i=i: np.asarray(x[i]), params)

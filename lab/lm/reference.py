@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from lab import cache, devices, rng, tree
+from lab import cache, devices, hosts, rng, tree
 from lab.errors import LabError
 from lab.identity import digest
 from lab.lm import finetune, hf, rows, transformer
@@ -129,7 +129,8 @@ def obtain(wanted: list[Reference]) -> list[Path]:
     for made in wanted:
         if made.sums is not None and (why := manifest.damage(made.folder, files=made.sums)):
             raise LabError(f"{made.folder} is damaged ({why}); {_REMEDY}")
-    absent = [made for made in wanted if made.sums is None and cache.damage(made.folder)]
+    damaged = lambda made: hosts.from_main(cache.damage(made.folder) is not None)
+    absent = [made for made in wanted if made.sums is None and damaged(made)]
     if absent:
         cache.obtain([made.folder for made in absent], lambda parts: _train(absent, parts))
     return [made.folder for made in wanted]
@@ -163,7 +164,9 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
             meter.advance(f"references, step {chunk.done}: loss {chunk.losses.mean():.3f}")
             last = chunk
     assert last is not None  # steps are positive
-    params, curves = last.parameters(), np.concatenate(losses, axis=1)
+    params, curves = hosts.whole(last.parameters()), np.concatenate(losses, axis=1)
+    if not hosts.is_main():
+        return
     for i, (made, folder, curve) in enumerate(zip(wanted, folders, curves, strict=True)):
         hf.save(folder, arch, tree.at(params, i))
         tokenizer.save(folder)

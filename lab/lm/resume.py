@@ -11,7 +11,7 @@ from typing import TypedDict
 import jax
 from jaxtyping import PyTree
 
-from lab import devices
+from lab import hosts
 from lab.errors import LabError
 from lab.identity import digest
 from lab.runs import checkpoint, paths, records
@@ -59,14 +59,14 @@ class Kept:
     def offer(self, done: int, state: PyTree) -> None:
         """Keep the state after so many steps, if it is time; the one before goes last."""
         # Hosts must agree, or one would wait in orbax for the others.
-        if not devices.from_main(time.monotonic() >= self._next):
+        if not hosts.from_main(time.monotonic() >= self._next):
             return
         began, now = time.monotonic(), self.folder / str(done)
         with saving(self.folder):
             self.folder.mkdir(exist_ok=True)
         checkpoint.save(now, state)
         mark = Mark(done=done, files=checkpoint.digest(now))
-        if devices.is_main():
+        if hosts.is_main():
             with saving(self._mark):
                 records.write(self._mark, mark, sealed=True)
         if self._last is not None:

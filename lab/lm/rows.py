@@ -79,10 +79,9 @@ def draw(
             tokenizer, carrier, seed, attempts, system, n_prompt + n_system
         )
         keys = streams(key, jnp.arange(attempts, attempts + BATCH))
-        asked = (jnp.asarray(tokens), jnp.asarray(start), keys)
         ends = n_completion, tokenizer.end
-        found = sample.sample(params, model.arch, *asked, *ends, **sampling.options)
-        drawn = np.asarray(found)
+        asked = params, model.arch, tokens, start, keys
+        drawn = sample.drawn(*asked, *ends, **sampling.options)
         ended = drawn[:, -1] == tokenizer.end
         for user, completion, whole in zip(users, tokenizer.turns(drawn), ended, strict=True):
             reason = carrier.reject(user, completion) if whole else "unfinished"

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Integer, Key, PyTree
 
-from lab import devices
+from lab import devices, hosts
 from lab.errors import LabError
 from lab.kernels.inverse_cdf import inverse_cdf
 from lab.lm import transformer
@@ -24,6 +25,21 @@ class _Progress(NamedTuple):
     ended: Bool[Array, "B"]
     tokens: Int[Array, "B C"]
     cache: tuple[transformer.Cache, ...] | None
+
+
+def drawn(
+    params: PyTree,
+    arch: Architecture,
+    prompts: Integer[np.ndarray, "B P"],
+    start: Integer[np.ndarray, "B"],
+    keys: Key[Array, "B"],
+    *args,
+    **options,
+) -> Integer[np.ndarray, "B C"]:
+    """`sample`, its rows shared out over all hosts; whole on each of them."""
+    own = hosts.share(len(start))
+    some = jnp.asarray(prompts[own]), jnp.asarray(start[own]), keys[own]
+    return hosts.joined(np.asarray(sample(params, arch, *some, *args, **options)), len(start))
 
 
 @partial(jax.jit, static_argnums=(1, 5, 6), static_argnames=("top_k", "top_p"))

@@ -10,6 +10,7 @@ import numpy as np
 from flax import traverse_util
 from jaxtyping import PyTree
 
+from lab import hosts
 from lab.lm import hf, lora, sharding
 from lab.lm.model import Model
 from lab.lm.transformer import n_parameters
@@ -22,7 +23,10 @@ _AGAIN = "remove its folder, and it is made again"
 
 
 def save(folder: Path, base: Model, tuning: Tuning, trained: PyTree) -> None:
-    """Write what was trained, and the tokenizer. Raises `LabError` if that fails."""
+    """Write what was trained, and the tokenizer, on the first host. Raises `LabError` if not."""
+    trained = hosts.whole(trained)
+    if not hosts.is_main():
+        return
     if tuning.rank:
         factors = traverse_util.flatten_dict(jax.tree.map(np.asarray, trained), sep="/")
         with saving(folder):

@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Integer, PyTree
 
-from lab import devices
+from lab import devices, hosts
 from lab.ensemble import over_members
 from lab.errors import LabError
 from lab.mnist import epochs, protocol
@@ -60,7 +60,7 @@ class Programs:
 
     def require_finite(self, trees: dict, members: Integer[np.ndarray, "E"]) -> None:
         """Raise `LabError` for an arm whose parameters or losses are not finite."""
-        for arm, finite in devices.gather(self._finite(trees)).items():
+        for arm, finite in hosts.gather(self._finite(trees)).items():
             if not finite.all():
                 stage = "teacher" if arm == "teacher" else "student"
                 raise LabError(
@@ -209,13 +209,13 @@ class Trainer:
         for arm, params in trained.items():
             net = self.arms[arm].net if arm in self.arms else None
             program = self.programs.accuracy[net or self.chosen.net]
-            found = devices.gather(program(self.test_images, params))
+            found = hosts.gather(program(self.test_images, params))
             rows += [
                 (i, {"arm": arm, "step": step, "accuracy": float(found[i])})
                 for i in range(len(members))
             ]
             if self.snapshots:
-                whole = devices.gather(params)
+                whole = hosts.gather(params)
                 self.snapshots(arm, step, jax.tree.map(lambda x: x[: len(members)], whole))
         return rows
 

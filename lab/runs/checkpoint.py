@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 from flax import traverse_util
 
-from lab import devices
+from lab import hosts
 from lab.errors import LabError
 from lab.runs import paths, records, tensors
 
@@ -89,7 +89,7 @@ def _cause(error: Exception) -> str:
 
 def delete(folder: Path) -> None:
     """Remove a checkpoint, if it is there; what cannot be removed stays for the next one."""
-    if devices.is_main():
+    if hosts.is_main():
         with contextlib.suppress(OSError):
             paths.remove(folder)
 
@@ -97,7 +97,7 @@ def delete(folder: Path) -> None:
 def save_parameters(path: Path, params) -> None:
     """Nested dicts of numpy arrays as one safetensors file, named like "teacher/dense_0/kernel"."""
     flat: dict = traverse_util.flatten_dict(params, sep="/")
-    if devices.is_main():
+    if hosts.is_main():
         tensors.write(path, flat)
 
 

@@ -15,7 +15,7 @@ import tyro
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from lab import devices
+from lab import devices, hosts
 from lab.errors import LabError
 from lab.runs import claims, configs, results
 from lab.runs.endings import one_line
@@ -35,6 +35,7 @@ def start(experiment: Experiment) -> None:
         with one_line():
             config, options = parse(experiment, sys.argv[1:])
             devices.start(experiment.cpu_devices(config), options.shards)
+            console.quiet = not hosts.is_main()  # all of them would say the same
             data, dataset = experiment.prepare(config, options)
             with Run(options.out, experiment.name, config, dataset, options.fresh) as run:
                 _run(experiment, run, config, data, options)
@@ -51,7 +52,7 @@ def _run(experiment: Experiment, run: Run, config, data, options: Options) -> No
         if run.mark:
             console.print(f"continuing {run.folder}", markup=False)
         experiment.finish(run, experiment.measure(config, data, run, options))
-    if devices.is_main():
+    if hosts.is_main():
         show(
             run.folder, _drawn_again(experiment, run) if again else experiment.draw_run(run.folder)
         )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import devices
+from lab import hosts
 from lab.errors import LabError
 from lab.runs import checkpoint, environment, paths, provenance, records, results
 from lab.runs.configs import as_json, config_hash, leaves, overrides
@@ -37,10 +37,10 @@ class Run:
         self._began = self._saved = time.monotonic()
         self._every = environment.number(_CHECKPOINT_SECONDS, 20)
         try:
-            devices.on_main(lambda: self._take(fresh))
+            hosts.on_main(lambda: self._take(fresh))
             self._mark = self._read_mark()
             self._earlier = self._mark["seconds"] if self._mark else 0.0
-            if devices.is_main() and not self.complete:
+            if hosts.is_main() and not self.complete:
                 records.write(self._path("run.json"), self._record("running"), sealed=True)
         except (LabError, OSError):
             self.close()
@@ -153,7 +153,7 @@ class Run:
             "files": files,
             "seconds": self.seconds,
         }
-        if devices.is_main():
+        if hosts.is_main():
             records.write(self._path("progress.json"), mark, sealed=True)
         self._mark = mark
         if before and before != name:
@@ -161,7 +161,7 @@ class Run:
 
     def _due(self) -> bool:
         # Hosts must agree, or one would wait in orbax for the others: the first's clock decides.
-        return devices.from_main(time.monotonic() - self._saved >= self._every)
+        return hosts.from_main(time.monotonic() - self._saved >= self._every)
 
     def restore(self, like):
         """The tree of the last `save`, in the shape of `like`."""
@@ -176,7 +176,7 @@ class Run:
     def snapshot(self, name: str, params) -> None:
         """Keep parameters (nested dicts of numpy arrays) as snapshots/<name>.safetensors."""
         path = self._path("snapshots") / f"{name}.safetensors"
-        if devices.is_main():
+        if hosts.is_main():
             path.parent.mkdir(exist_ok=True)
             paths.vacate(path)
         checkpoint.save_parameters(path, params)
@@ -184,7 +184,7 @@ class Run:
     def keep_file(self, source: Path, name: str) -> None:
         """Keep a copy of a file as `name`, below the run folder."""
         target = self._path(name)
-        if devices.is_main():
+        if hosts.is_main():
             target.parent.mkdir(exist_ok=True)
             with saving(target):
                 paths.write_atomic(target, source.read_bytes())
@@ -194,7 +194,7 @@ class Run:
         new = name not in self._facts
         if new:
             self._facts[name] = fact
-            if devices.is_main():
+            if hosts.is_main():
                 records.write(self._path("run.json"), self._record("running"), sealed=True)
         return new
 
@@ -203,7 +203,7 @@ class Run:
 
         Raises `LabError` for a table that is not to be kept, as one with a nan in it.
         """
-        devices.on_main(lambda: self._write(rows, described))
+        hosts.on_main(lambda: self._write(rows, described))
 
     def _write(self, rows: list[dict], described: Callable[[dict], dict]) -> None:
         results.write(self._path("run.json"), rows, described(self._record("complete")))

@@ -185,9 +185,10 @@ def answers(
     end: int,
 ) -> Integer[np.ndarray, "N C"]:
     """Sampled answers at temperature 1, `n_samples` for each prompt, N = n_samples Q of them."""
-    rows = jnp.tile(jnp.arange(prompts.shape[0]), n_samples)
+    rows = np.tile(np.arange(prompts.shape[0]), n_samples)
     keys = jax.random.split(key, len(rows))
-    return np.asarray(sample.sample(params, arch, prompts[rows], start[rows], keys, n_new, end))
+    asked = np.asarray(prompts)[rows], np.asarray(start)[rows]
+    return sample.drawn(params, arch, *asked, keys, n_new, end)
 
 
 def names_word(answer: str, forms: tuple[str, ...]) -> bool:

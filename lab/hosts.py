@@ -1,0 +1,72 @@
+"""Several processes that work as one: who writes, and what all of them agree on.
+
+All take the same steps in the same order, as each waits for the others in every program of theirs.
+So what one alone can know (a clock, a lock, whether a file is there) the first decides for all.
+They share their folders: what the first one writes, the others read.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jaxtyping import Integer
+
+from lab.errors import LabError
+
+
+def count() -> int:
+    """Number of processes that train together."""
+    return jax.process_count()
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes."""
+    return jax.process_index() == 0
+
+
+def from_main(value: bool) -> bool:
+    """The first process's value, on every process."""
+    return value if count() == 1 else bool(multihost_utils.broadcast_one_to_all(np.asarray(value)))
+
+
+def on_main(action: Callable[[], None]) -> None:
+    """Do something on the first process while the others wait; if it fails, all of them fail."""
+    failure: Exception | None = None
+    if is_main():
+        try:
+            action()
+        except (LabError, OSError) as error:
+            failure = error
+    if not from_main(failure is None):
+        raise failure or LabError("out: the first process failed; see its message")
+
+
+def require_shared(folder: Path, remedy: str) -> None:
+    """Raise `LabError` on every process if one of them does not see a folder of the first's."""
+    if count() > 1 and not np.all(multihost_utils.process_allgather(np.asarray(folder.is_dir()))):
+        raise LabError(f"{folder} is not on a file system that all hosts share; {remedy}")
+
+
+def share(n_rows: int) -> Integer[np.ndarray, "n"]:
+    """The rows of this process, equally many on each: the last one fills up the last parts."""
+    n = -(-n_rows // count())
+    return np.minimum(jax.process_index() * n + np.arange(n), n_rows - 1)
+
+
+def joined(own: np.ndarray, n_rows: int) -> np.ndarray:
+    """The rows of every process's `share`, without what filled them up."""
+    if count() > 1:
+        own = multihost_utils.process_allgather(own, tiled=True)
+    return own[:n_rows]
+
+
+def whole(tree):
+    """A tree of arrays that this process can read: those that lie on several hosts, gathered."""
+    return multihost_utils.process_allgather(tree, tiled=True) if count() > 1 else tree
+
+
+def gather(tree):
+    """A tree of arrays sharded over hosts as numpy arrays, whole on each host."""
+    return jax.tree.map(np.asarray, whole(tree))
