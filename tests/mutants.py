@@ -321,6 +321,15 @@ SAMPLING = {
         "n_prompt + p.step",
         "sample::a_greedy_completion_is_the_argmax_of_full_forwards",
     ),
+    "every host draws the first host's rows": Mutant(
+        "hosts.py",
+        "jax.process_index() * n + np.arange(n)",
+        "np.arange(n)",
+        "hosts::two_processes_agree_share_rows",
+    ),
+    "what fills a host's part up is a row too": Mutant(
+        "hosts.py", "return own[:n_rows]", "return own", "hosts::two_processes_agree_share_rows"
+    ),
     "a draw on the border is the token before": Mutant(
         "kernels/inverse_cdf.py",
         "running <= target[None]",

@@ -38,6 +38,7 @@ class Run:
         self._every = environment.number(_CHECKPOINT_SECONDS, 20)
         try:
             hosts.on_main(lambda: self._take(fresh))
+            hosts.require_shared(self.folder, "name one with --out")
             self._mark = self._read_mark()
             self._earlier = self._mark["seconds"] if self._mark else 0.0
             if hosts.is_main() and not self.complete:

@@ -1,0 +1,96 @@
+"""Two processes that work as one: what each of them sees, told by both."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab import cache, devices, hosts
+from lab.errors import LabError
+from tests.process import ROOT, ended
+from tests.process import hosts as environments
+
+
+def seen() -> dict:
+    """What a process found, with the cache in `SUBLIMINAL_CACHE`."""
+    devices.start()
+    own = hosts.share(5)
+    found = {
+        "agreed": hosts.from_main(hosts.is_main()),
+        "share": own.tolist(),
+        "joined": hosts.joined(np.arange(10, 15)[own], 5).tolist(),
+        "failed": failure(lambda: hosts.on_main(failing)),
+    }
+    place, makers = cache.artifacts() / "kind" / "one", []
+
+    def make(parts: list[Path]) -> None:
+        makers.append(parts[0].name)
+        if hosts.is_main():
+            (parts[0] / "file").write_text("made")
+
+    found["refused"] = failure(lambda: cache.obtain([place], make))
+    again = failure(lambda: cache.obtain([place], make))
+    files = sorted(path.name for path in cache.artifacts().rglob("*") if path.is_file())
+    return found | {"again": again, "makers": makers, "files": files}
+
+
+def failing() -> None:
+    raise LabError("out: this is the first process's")
+
+
+def failure(action) -> str | None:
+    try:
+        action()
+    except LabError as error:
+        return str(error)
+    return None
+
+
+def both(folders: list[Path]) -> list[dict]:
+    """What two processes found, each with a cache."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.test_hosts"], cwd=ROOT,
+            env=os.environ | env | {"SUBLIMINAL_CACHE": str(folder)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for env, folder in zip(environments(2), folders, strict=True)
+    ]  # fmt: skip
+    return [json.loads(out.splitlines()[-1]) for out in ended(children, 60)]
+
+
+def test_two_processes_agree_share_rows_fail_together_and_make_an_artifact_once(tmp_path):
+    first, second = both([tmp_path, tmp_path])
+    assert (first["share"], second["share"]) == ([0, 1, 2], [3, 4, 4])
+    for one in (first, second):
+        assert one["agreed"] is True
+        assert one["joined"] == [10, 11, 12, 13, 14]
+        assert one["refused"] is one["again"] is None
+        assert one["makers"] == ["one.part"]  # both work, once
+    assert first["failed"] == "out: this is the first process's"
+    assert second["failed"] == "out: the first process failed; see its message"
+    assert second["files"] == ["file", "one.lock", "sha256.json"]
+
+
+def test_a_cache_that_hosts_do_not_share_is_refused_by_each_and_nothing_is_left(tmp_path):
+    for one in both([tmp_path / "a", tmp_path / "b"]):
+        assert "not on a file system that all hosts share; let SUBLIMINAL_CACHE" in one["refused"]
+        assert one["makers"] == []
+        assert set(one["files"]) <= {"one.lock"}
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_one_process_has_all_rows_and_gathers_nothing(n):
+    assert hosts.share(n).tolist() == list(range(n))
+    tree = {"a": np.ones(2)}
+    assert hosts.whole(tree) is tree
+    assert hosts.joined(np.arange(n), n).tolist() == list(range(n))
+    hosts.require_shared(Path("nowhere"), "")
+
+
+if __name__ == "__main__":
+    print(json.dumps(seen()))
