@@ -325,10 +325,13 @@ SAMPLING = {
         "hosts.py",
         "jax.process_index() * n + np.arange(n)",
         "np.arange(n)",
-        "hosts::two_processes_agree_share_rows",
+        "hosts::two_processes_agree_share_rows_fail_together_and_make_an_artifact_once",
     ),
     "what fills a host's part up is a row too": Mutant(
-        "hosts.py", "return own[:n_rows]", "return own", "hosts::two_processes_agree_share_rows"
+        "hosts.py",
+        "return own[:n_rows]",
+        "return own",
+        "hosts::two_processes_agree_share_rows_fail_together_and_make_an_artifact_once",
     ),
     "a draw on the border is the token before": Mutant(
         "kernels/inverse_cdf.py",

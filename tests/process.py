@@ -51,6 +51,7 @@ def ended(children: list[subprocess.Popen], seconds: float = 300) -> list[str]:
     finally:
         for child in children:
             child.kill()
+            child.__exit__(None, None, None)  # waits, and closes its pipes
     for child, (_, err) in zip(children, outputs, strict=True):
         assert child.returncode == 0, err[-3000:]
     return [out for out, _ in outputs]
