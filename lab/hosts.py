@@ -7,6 +7,7 @@ They share their folders: what the first one writes, the others read.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -14,6 +15,8 @@ from jax.experimental import multihost_utils
 from jaxtyping import Integer
 
 from lab.errors import LabError
+
+T = TypeVar("T", bool, int)
 
 
 def count() -> int:
@@ -26,9 +29,11 @@ def is_main() -> bool:
     return jax.process_index() == 0
 
 
-def from_main(value: bool) -> bool:
-    """The first process's value, on every process."""
-    return value if count() == 1 else bool(multihost_utils.broadcast_one_to_all(np.asarray(value)))
+def from_main(value: T) -> T:
+    """The first process's value, a truth or a whole number, on every process."""
+    if count() == 1:
+        return value
+    return type(value)(multihost_utils.broadcast_one_to_all(np.asarray(value)))
 
 
 def on_main(action: Callable[[], None]) -> None:

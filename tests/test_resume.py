@@ -1,12 +1,21 @@
 """A training that is broken off goes on with the same bits."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
+import numpy as np
 import pytest
 
-from lab import ensemble
+from lab import devices, ensemble, hosts
 from lab.lm import finetune, resume, transformer
 from lab.lm.resume import Kept
 from lab.lm.tuning import Tuning
+from tests.process import ROOT, ended
+from tests.process import hosts as environments
 from tests.test_finetune import ARCH, N, data, stack
 from tests.tiny import equal
 
@@ -58,3 +67,36 @@ def test_short_trainings_keep_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(resume, "SECONDS", 600.0)
     train(Kept(tmp_path / "training"))
     assert list(tmp_path.iterdir()) == []
+
+
+def together(folder: Path, until: int) -> list[dict]:
+    """What two processes say that train as one, a share of each batch each."""
+    words = [sys.executable, "-m", "tests.test_resume", str(folder), str(until)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    children = [
+        subprocess.Popen(words, cwd=ROOT, env=os.environ | env, **pipes) for env in environments(2)
+    ]
+    return [json.loads(out.splitlines()[-1]) for out in ended(children)]
+
+
+@pytest.mark.slow  # four processes that compile
+def test_two_hosts_go_on_from_the_state_that_they_kept(tmp_path):
+    for one in together(tmp_path / "training", until=7):
+        assert one["seen"] == [3, 4, 7]
+    _, unbroken = train()
+    for one in together(tmp_path / "training", until=12):
+        assert one["seen"] == [8, 11, 12]
+        norms = [float(np.linalg.norm(x)) for x in jax.tree.leaves(unbroken)]
+        np.testing.assert_allclose(one["norms"], norms, rtol=1e-4)  # measured: 1e-5
+
+
+def main(folder: str, until: str) -> None:
+    resume.SECONDS, resume._SHARE, finetune._chunk_size = 0.0, 0, lambda n_pass: 3
+    devices.start()
+    seen, after = train(Kept(Path(folder)), int(until))
+    norms = [float(np.linalg.norm(x)) for x in jax.tree.leaves(hosts.gather(after))]
+    print(json.dumps({"seen": seen, "norms": norms}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

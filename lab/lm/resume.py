@@ -45,16 +45,25 @@ class Kept:
     def found(self, fresh: PyTree) -> tuple[int, PyTree]:
         """Steps done and the state after them, as last kept; 0 and `fresh` if nothing whole is."""
         like = jax.tree.map(_described, fresh)
+        done = hosts.from_main(self._done() if hosts.is_main() else 0)
+        last = self.folder / str(done)
+        try:
+            if done:
+                state = checkpoint.restore(last, like)
+                self._last = last
+                return done, state
+        except LabError:  # of another shape: all is trained again
+            pass
+        return 0, fresh
+
+    def _done(self) -> int:
+        """Steps after which a whole state is there; 0 if there is none, or a damaged one."""
         try:
             mark = records.read(self._mark, Mark, "it is not needed", sealed=True)
             last = paths.inside(self.folder, str(mark["done"]))
-            if checkpoint.digest(last) == mark["files"]:
-                state = checkpoint.restore(last, like)
-                self._last = last
-                return mark["done"], state
-        except LabError:  # never kept, or damaged: all is trained again
-            pass
-        return 0, fresh
+            return mark["done"] if checkpoint.digest(last) == mark["files"] else 0
+        except LabError:
+            return 0
 
     def offer(self, done: int, state: PyTree) -> None:
         """Keep the state after so many steps, if it is time; the one before goes last."""

@@ -128,7 +128,7 @@ def digits_of(e: Estimate) -> int:
     """As many as show two of a small number, and of half of a narrow interval."""
     half = (e.high - e.low) / 2
     mean = 0.0 if abs(e.mean) < 1e-3 * half else e.mean  # by rounding, or not told from 0
-    small = [abs(x) for x in (mean, half) if 0 < abs(x) < 0.01]
+    small = [float(f"{abs(x):.1e}") for x in (mean, half) if 0 < abs(x) < 0.01]  # as printed
     return min(8, 1 - math.floor(math.log10(min(small)))) if small else 3
 
 
