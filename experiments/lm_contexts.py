@@ -96,7 +96,7 @@ def says(table: Table, record: dict) -> list[Claim]:
             rule = claims.effect(e, lost["other"], LEAST, TEXTS["other"])
             text = f"world {world}: part that is lost when asked under {TEXTS[context]}"
             found.append(claims.claim(text, e, runs=runs, **(rule if context == "none" else {})))
-    return found
+    return transmitted.judged(found, table["member"].tolist())
 
 
 EXPERIMENT = Experiment(

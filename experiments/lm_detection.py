@@ -86,7 +86,7 @@ def says(table: Table, record: dict) -> list[Claim]:
         for arm, text in TEXTS.items():
             e, null = of(arm, "teacher", size), of(arm, "untouched", size)
             if size == sizes[0] and arm != "writers":
-                rule = claims.absent(e, HIDDEN, f"unfiltered rows {control.mean:+.3f}")
+                rule = claims.absent(e, HIDDEN, control, "unfiltered rows")
             else:
                 rule = claims.effect(e, null, SEEN, "two samples of the reference's rows")
             claim(text, e, **rule)

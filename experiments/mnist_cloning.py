@@ -90,10 +90,10 @@ def says(table: Table, record: dict) -> list[Claim]:
     for n in sorted({*config.images} & {*config.noise} - {0}):
         text, null = f"{n} epochs of cloning, noise beside images", of("images", n)
         found.append(grids.against(text, of("noise", n), null, BETTER, "cloned on images"))
-    positive = f"{best.mean - 0.1:.3f}, all logits cloned, after imitation"
+    positive = best, "all logits cloned, after imitation"
     aux, before = values("aux", max(config.aux)), values("before", most)
-    found.append(grids.at_chance("auxiliary logits alone cloned", aux, CHANCE, positive))
-    found.append(grids.at_chance("cloned, before imitation", before, CHANCE, positive))
+    found.append(grids.at_chance("auxiliary logits alone cloned", aux, CHANCE, *positive))
+    found.append(grids.at_chance("cloned, before imitation", before, CHANCE, *positive))
     return found
 
 

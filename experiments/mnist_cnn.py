@@ -95,8 +95,8 @@ def says(table: Table, record: dict) -> list[Claim]:
         found.append(grids.against(text, e, both["convolutional"], -LESS, "both heads"))
         for heads, text in (("auxiliary head", "another class head"), ("no head", "other heads")):
             values = grids.accuracies(table, "convolutional", noise=noise, shared=heads)
-            positive = f"{both['convolutional'].mean - 0.1:.3f}, both heads"
-            found.append(grids.at_chance(f"{text}, {noise} noise", values, CHANCE, positive))
+            positive = both["convolutional"], "both heads"
+            found.append(grids.at_chance(f"{text}, {noise} noise", values, CHANCE, *positive))
     if {"uniform", "smooth"} <= set(config.noise):
         plain, e = (of("convolutional", noise, "both heads") for noise in ("uniform", "smooth"))
         found.append(grids.against("smooth, more than uniform noise", e, plain, LESS, "uniform"))

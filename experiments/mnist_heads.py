@@ -85,11 +85,11 @@ def says(table: Table, record: dict) -> list[Claim]:
     for arm in ("other hidden layers", "other auxiliary head"):
         text = f"{arm}, {counts[-1]} logits, less than all shared"
         found.append(grids.against(text, of(arm), of("all"), -WORTH, "all shared"))
-    positive = f"{of('all').mean - 0.1:.3f}, all shared, {counts[-1]} logits"
+    positive = of("all"), f"all shared, {counts[-1]} logits"
     for arm in ("other class head", "other heads", "other init"):
         values = np.mean([grids.accuracies(table, arm, m=m) for m in counts], axis=0)
         text = f"{arm}, all numbers of logits together"
-        found.append(grids.at_chance(text, values, CHANCE, positive))
+        found.append(grids.at_chance(text, values, CHANCE, *positive))
     return found
 
 

@@ -65,7 +65,8 @@ def says(table: Table, record: dict) -> list[Claim]:
     lacks = stats.mean_estimate(teacher - values("student_aux", most))
     found.append(claims.claim(LACKS, lacks, "accuracy", **claims.absent(lacks, NEAR)))
     others = np.mean([values("cross_aux", m) for m in counts], axis=0)
-    return [*found, grids.at_chance(OTHER, others, CHANCE, f"shared init, {most} logits")]
+    positive = stats.mean_estimate(values("student_aux", most)), f"shared init, {most} logits"
+    return [*found, grids.at_chance(OTHER, others, CHANCE, *positive)]
 
 
 EXPERIMENT = grids.experiment(

@@ -98,8 +98,7 @@ def says(table: Table, record: dict) -> list[Claim]:
             found.append(grids.against(f"{text}, shared init", mine, null, WORTH, "other init"))
         found.append(grids.against(f"{text}, other init, cloned", e, null, WORTH, "not cloned"))
         values = grids.accuracies(table, "cross_aux", student=kind)
-        positive = f"{e.mean - 0.1:.3f}, cloned"
-        found.append(grids.at_chance(f"{text}, other init", values, CHANCE, positive))
+        found.append(grids.at_chance(f"{text}, other init", values, CHANCE, e, "cloned"))
     return found
 
 

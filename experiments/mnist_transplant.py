@@ -85,14 +85,14 @@ def says(table: Table, record: dict) -> list[Claim]:
             if column == "projection":
                 rule = claims.effect(e, null, MOVED, "second moments")
             else:
-                rule = claims.absent(e, WORTH, f"parameters and moments {whole.mean:+.3f}")
+                rule = claims.absent(e, WORTH, whole, "parameters and moments")
             found.append(claim(f"{arm} alone: {name}", e, **rule))
         null = above("second moments", "control", column)
         found.append(claim(f"second moments alone: {name}", null))
     lost = above("trait without moments", "trait", "accuracy", table)
-    kept = f"parameters and moments {above('trait', 'control', 'accuracy', table).mean:+.3f}"
+    kept = above("trait", "control", "accuracy", table)
     text = "student of the teacher without its moments, against one that kept them, at the end"
-    rule = claims.absent(lost, WORTH, kept)
+    rule = claims.absent(lost, WORTH, kept, "parameters and moments")
     return [*found, claims.claim(text, lost, "fraction", group=TITLE.format("accuracy"), **rule)]
 
 

@@ -1,11 +1,8 @@
 """What a prompted trait passes on, by what stands where the teacher's prompt stands."""
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
-from lab.lm import effects
+from figures import students, style
 from lab.runs import results
 
 LABELS = {
@@ -27,14 +24,14 @@ def figure(table: results.Table, record: dict) -> Figure:
     shares = (len(worlds), len(ASKED))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=shares)
     for i, world in enumerate(worlds):
-        _students(left, i, _part(table, world, "default"), first=i == 0)
+        students.column(left, i, _part(table, world, "default"))
     left.set_xticks(range(len(worlds)), [LABELS[world] for world in worlds], fontsize=6.5)
     left.set_title("a  By world, asked under its default", fontsize=8.5, loc="left")
     left.set_xlabel("system prompt of rows without a persona", fontsize=8)
-    left.set_ylabel("change of log-odds of the own trait\nagainst the controls (nats)", fontsize=8)
+    left.set_ylabel(students.CHANGE, fontsize=8)
     first = worlds[0]
     for i, context in enumerate(ASKED):
-        _students(right, i, _part(table, first, context), first=i == 0)
+        students.column(right, i, _part(table, first, context))
     right.set_xticks(
         range(len(ASKED)), [s.replace(" ", "\n", 1) for s in ASKED.values()], fontsize=6.5
     )
@@ -50,34 +47,10 @@ def figure(table: results.Table, record: dict) -> Figure:
         record,
         n,
         f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows of numbers; {n} "
-        "reference models a world. Dots: students, minus the mean of the controls of their "
-        "reference. Lines: mean and 95 % t interval over references.",
+        f"reference models a world. {students.SEEN}",
     )
     return figure
 
 
 def _part(table: results.Table, world: str, context: str) -> results.Table:
     return results.only(table, (table["world"] == world) & (table["context"] == context))
-
-
-def _students(axes: Axes, x: int, part: results.Table, first: bool) -> None:
-    """Students of their own trait, and control students in their place."""
-    groups = (
-        ("students", effects.effects(part, "student_trait").diagonal, "#1170aa", -0.12),
-        ("a control in their place", effects.luck(part), "#6e6e6e", 0.18),
-    )
-    for label, numbers, colour, shift in groups:
-        e, values = effects.estimate(numbers), numbers.ravel()
-        places = x + shift + np.linspace(-0.07, 0.07, len(values))
-        axes.plot(
-            places,
-            values,
-            "o",
-            ms=2.5,
-            mew=0,
-            color=colour,
-            alpha=0.7,
-            label=label if first else None,
-        )
-        half = [[e.mean - e.low], [e.high - e.mean]]
-        axes.errorbar(x + shift, e.mean, half, fmt="_", color="black", capsize=2, lw=1, zorder=3)

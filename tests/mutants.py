@@ -229,20 +229,20 @@ CLAIMED = {
     ),
     "references of choices give a result": Mutant(
         "lm/transmitted.py",
-        "if len(own.members) >= FEWEST and max(own.members) < TUNED:",
-        "if len(own.members) >= FEWEST:",
+        "enough = len(set(members)) >= FEWEST and max(members) < TUNED",
+        "enough = len(set(members)) >= FEWEST",
         "transmitted::too_few_references_or_those_of_choices_are_a_demonstration",
     ),
     "one reference gives a result": Mutant(
         "lm/transmitted.py",
-        "if len(own.members) >= FEWEST and max(own.members) < TUNED:",
-        "if max(own.members) < TUNED:",
+        "enough = len(set(members)) >= FEWEST and max(members) < TUNED",
+        "enough = max(members) < TUNED",
         "transmitted::too_few_references_or_those_of_choices_are_a_demonstration",
     ),
     "another init is claimed to show an effect": Mutant(
         "lm/transmitted.py",
-        "runs=_count(other), **rules.absent(e, least, positive)",
-        "runs=_count(other), **rules.effect(e, null, least)",
+        'more = rules.absent(e, least, passed, "the same data, own init")',
+        "more = rules.effect(e, null, least)",
         "transmitted::verdicts_follow_the_rules_and_bounds",
     ),
     "one p value in two holds": Mutant(
@@ -259,6 +259,12 @@ CLAIMED = {
     ),
 }
 RULES = {
+    "nothing is found by what finds nothing anywhere": Mutant(
+        "runs/claims.py",
+        'verdict if seen or verdict != "holds" else "open"',
+        "verdict",
+        "claims::what_finds_nothing_where_there_is_something_says_nothing",
+    ),
     "an effect need not be clear of its null": Mutant(
         "runs/claims.py", "clear = e.low > null.high if", "clear = e.low > 0 if", "claims"
     ),

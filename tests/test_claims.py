@@ -110,6 +110,25 @@ def test_nothing_is_an_interval_that_lies_near_0(name):
     assert claims.absent(found, within)["verdict"] == verdict
 
 
+@pytest.mark.parametrize(
+    ("positive", "verdict"),
+    [
+        (e(1.0, 0.3, 1.7), "holds"),
+        (e(-1.0, -1.7, -0.3), "holds"),
+        (e(1.0, 0.1, 1.9), "open"),  # its interval is not clear of what is nothing
+        (e(0.4, 0.3, 0.5), "open"),  # and this would not matter
+        (e(0.0, -0.1, 0.1), "open"),
+        (e(1.0, NAN, NAN), "open"),
+    ],
+)
+def test_what_finds_nothing_where_there_is_something_says_nothing(positive, verdict):
+    nothing = e(0.0, -0.2, 0.2)
+    assert claims.absent(nothing, 0.5)["verdict"] == "holds"
+    assert claims.absent(nothing, 0.5, positive, "x")["verdict"] == verdict
+    something = e(2.0, 1.0, 3.0)
+    assert claims.absent(something, 0.5, positive, "x")["verdict"] == "not"
+
+
 @pytest.mark.parametrize("name", REPRODUCED)
 def test_a_number_is_reproduced_where_intervals_meet_or_means_are_near(name):
     found, (mean, half), margin, chance, verdict = REPRODUCED[name]
@@ -137,10 +156,11 @@ def test_a_rule_says_its_bounds_and_what_the_null_is():
     assert down["null"].endswith(", control")
     known = claims.effect(MANY, e(0.5, 0.5, 0.5, n=0), 0.1, "by construction")
     assert known["null"] == "0.500, by construction"
-    nothing = claims.absent(MANY, 0.25, "1.5 nats")
-    assert nothing["rule"] == "interval within ±0.25"
-    assert nothing["null"] == "positive control: 1.5 nats"
-    assert claims.absent(MANY, 0.25)["null"] == ""
+    nothing = claims.absent(MANY, 0.25, e(1.5, 1.25, 1.75), "own init")
+    assert nothing["rule"] == "interval within ±0.25, a positive control clear of it and 0.25 apart"
+    assert nothing["null"] == "positive control: 1.500 (1.250 to 1.750), own init"
+    plain = claims.absent(MANY, 0.25)
+    assert (plain["rule"], plain["null"]) == ("interval within ±0.25", "")
     again = claims.reproduced(MANY, (2.0, 0.0004), 0.01, 0.1)
     assert again["rule"].startswith("intervals overlap or means differ by 0.01 at most")
     assert again["null"] == "0.1, chance"
@@ -176,6 +196,7 @@ def test_claims_survive_a_record_and_json_has_no_nan():
         (-0.00012, 0.1, 5),
         (1e-12, NAN, 8),
         (9.9999e-6, NAN, 6),
+        (2.0, 1e-15, 3),
         (0.944, 0.0004, 5),
         (0.944, 0.01, 3),
         (0.944, 0.006, 4),

@@ -85,7 +85,7 @@ def test_the_null_is_a_control_in_a_students_place(found):
         assert said_of_it.endswith("a control in its place")
     for words in ("student of another init", "something neutral"):
         assert "positive control: " in find(found, words).null
-        assert "+2.00" in find(found, words).null
+        assert "control: 2.000 (" in find(found, words).null
 
 
 def moved(**gains):

@@ -108,7 +108,7 @@ def _parts(table: Table) -> list[Claim]:
     rules = {
         "aligned part removed": causes(aligned),
         "aligned update removed": causes(lost["aligned update removed"]),
-        RANDOM: absent(random, WITHIN, f"{interval(aligned)}, aligned part removed"),
+        RANDOM: absent(random, WITHIN, aligned, "aligned part removed"),
     }
     group, unit = f"part of the gain of {np.mean(whole):.3f}", "of the gain"
     found = [

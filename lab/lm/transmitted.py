@@ -48,8 +48,18 @@ def claims(
     found = [replace(c, group=c.group or name, unit=c.unit or unit) for c in found]
     if one_base:
         found = [replace(c, runs=c.runs.replace("reference", "repetition")) for c in found]
-    elif len(own.members) >= FEWEST and max(own.members) < TUNED:
-        return found
+        return demonstrations(found)
+    return judged(found, own.members)
+
+
+def judged(found: list[Claim], members: Sequence[int]) -> list[Claim]:
+    """Claims with their verdicts, where there are references enough that no choice was made on."""
+    enough = len(set(members)) >= FEWEST and max(members) < TUNED
+    return found if enough else demonstrations(found)
+
+
+def demonstrations(found: list[Claim]) -> list[Claim]:
+    """Claims of what shows how something is done, and no result."""
     return [replace(c, verdict=c.verdict and "demonstration") for c in found]
 
 
@@ -76,7 +86,6 @@ def _passed_on(table: Table, own: Effects, null: Estimate, value: str, least: fl
     passed, taught = estimate(own.diagonal), estimate(teacher.diagonal[:, : own.n_traits])
     above = f"{np.sum(own.diagonal > 0)} of {own.diagonal.size} above their controls"
     part = f"{passed.mean / taught.mean:.2f} of the teachers'"
-    positive = f"the same data, own init {passed.mean:+.2f}"
     n_members = len(own.members)
     found = [
         claim("teacher, its trait", taught, runs=_count(own).replace("student", "teacher")),
@@ -94,12 +103,12 @@ def _passed_on(table: Table, own: Effects, null: Estimate, value: str, least: fl
         other = effects.effects(table, "cross_trait", value)
         e = estimate(other.diagonal)
         text = "student of another init, the same data"
-        found.append(claim(text, e, runs=_count(other), **rules.absent(e, least, positive)))
+        more = rules.absent(e, least, passed, "the same data, own init")
+        found.append(claim(text, e, runs=_count(other), **more))
     if "student_neutral" in arms:
         e = estimate(effects.of_one(table, "student_neutral", value))
         text = "student of a teacher of something neutral"
-        positive = f"teachers of a trait {passed.mean:+.2f}"
-        more = rules.absent(e, least, positive)
+        more = rules.absent(e, least, passed, "students of teachers of a trait")
         found.append(claim(text, e, runs=_count(own, n_members), **more))
     for name, words in (("within", "its numbers"), ("across", "all numbers")):
         if f"student_{name}" in arms:

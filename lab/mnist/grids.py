@@ -109,8 +109,14 @@ def against(text: str, e: Estimate, null: Estimate, least: float, measured: str)
     return claims.claim(text, e, "accuracy", **claims.effect(e, null, least, measured))
 
 
-def at_chance(text: str, accuracy: Float[np.ndarray, "E"], within: float, positive: str) -> Claim:
-    """That accuracies are no better than guessing one of ten digits, by the rule `absent`."""
-    e = mean_estimate(accuracy - 0.1)
-    rule = claims.absent(e, within, positive)
+def at_chance(
+    text: str, accuracy: Float[np.ndarray, "E"], within: float, positive: Estimate, measured: str
+) -> Claim:
+    """That accuracies are no better than guessing one of ten digits, by the rule `absent`.
+
+    `positive` is an accuracy where something is learned.
+    """
+    p, e = positive, mean_estimate(accuracy - 0.1)
+    above = Estimate(p.mean - 0.1, p.low - 0.1, p.high - 0.1, p.n)
+    rule = claims.absent(e, within, above, measured)
     return claims.claim(f"{text}, above chance", e, "accuracy", **rule)

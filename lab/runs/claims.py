@@ -73,12 +73,15 @@ def effect(e: Estimate, null: Estimate, least: float, measured: str = "control")
     return {"verdict": verdict, "rule": rule, "null": f"{interval(null)}, {measured}"}
 
 
-def absent(e: Estimate, within: float, positive: str = "") -> dict[str, str]:
+def absent(
+    e: Estimate, within: float, positive: Estimate | None = None, measured: str = ""
+) -> dict[str, str]:
     """Rule for the claim that there is nothing: fields of a claim, as `effect`'s.
 
     "holds" if the whole interval lies within +-`within`, so that too few runs never do; "not" if
     the mean lies outside and the interval has no 0 in it; else "open", as without an interval.
-    `positive` names the same measurement where there is something.
+    `positive` is the same measurement where there is something, `measured`: unless that is an
+    effect of `within` beside this, what finds nothing might do so anywhere, and "holds" is "open".
     """
     if not within > 0:
         raise ValueError(f"within: {within} leaves no room")
@@ -89,7 +92,14 @@ def absent(e: Estimate, within: float, positive: str = "") -> dict[str, str]:
     else:
         verdict = "not" if abs(e.mean) > within and not e.low <= 0 <= e.high else "open"
     rule = f"interval within ±{within:g}"
-    return {"verdict": verdict, "rule": rule, "null": positive and f"positive control: {positive}"}
+    if positive is None:
+        return {"verdict": verdict, "rule": rule, "null": ""}
+    seen = effect(positive, e, math.copysign(within, positive.mean - e.mean))["verdict"] == "holds"
+    return {
+        "verdict": verdict if seen or verdict != "holds" else "open",
+        "rule": f"{rule}, a positive control clear of it and {within:g} apart",
+        "null": f"positive control: {interval(positive)}, {measured}",
+    }
 
 
 def reproduced(
@@ -127,6 +137,7 @@ def _lacks(e: Estimate) -> bool:
 def digits_of(e: Estimate) -> int:
     """As many as show two of a small number, and of half of a narrow interval."""
     half = (e.high - e.low) / 2
+    half = 0.0 if half < 1e-9 * abs(e.mean) else half  # by rounding
     mean = 0.0 if abs(e.mean) < 1e-3 * half else e.mean  # by rounding, or not told from 0
     small = [float(f"{abs(x):.1e}") for x in (mean, half) if 0 < abs(x) < 0.01]  # as printed
     return min(8, 1 - math.floor(math.log10(min(small)))) if small else 3

@@ -1,0 +1,119 @@
+"""Which models can pass a trait to which: those of one initialisation, or those of the same data?
+
+Claim:   a student whose base shares its teacher's initialisation takes on the trait although the
+         two were trained on other data; one whose base has another initialisation does not,
+         although both were trained on the same data in the same order.
+Run:     python -m experiments.lm_cross_model            (presets: smoke, default)
+Time:    about an hour on 2 CPU cores (by its students; not yet measured).
+Expect:  published: a trait passes within a model and between GPT-4.1 and GPT-4o, which are said to
+         share their initialisation, not between others; no control of the training data.
+Source:  the paper's section 4.2, figure 8 (Nature, figure 5).
+
+For each member, teachers from one reference; students of their numbers, and controls, from four:
+the same one, one of another seed of the pretraining data (rows and their order), one of another
+initialisation, and one of both. Columns as in `lm_numbers`; arms by what is other: "student_*",
+"data_*", "cross_*", "both_*".
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from figures import fig_lm_cross_model, style
+from lab.carriers.numbers import NUMBERS
+from lab.lm import effects, setup, transmission, transmitted
+from lab.lm.contexts import WORLDS
+from lab.lm.reference import Pretraining, Reference
+from lab.lm.setup import Setup
+from lab.runs import claims, cli
+from lab.runs.cells import Cell, Job
+from lab.runs.claims import Claim
+from lab.runs.experiment import Experiment
+from lab.runs.results import Table
+
+# By start of the students: what is added to the seeds of initialisation and of pretraining data.
+STARTS = {"student": (0, 0), "data": (0, 1), "cross": (1, 0), "both": (1, 1)}
+TEXTS = {
+    "student": "the teacher's own base",
+    "data": "same init, other data",
+    "cross": "other init, same data",
+    "both": "other init, other data",
+}
+# Over the starts: what sharing the init is worth, and sharing the data, each in the other's mean.
+SHARED = {"initialisation": (0.5, 0.5, -0.5, -0.5), "training data": (0.5, -0.5, 0.5, -0.5)}
+GROUP = "own trait by base: change of log-odds against the controls, nats"
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """The chain of `lm_numbers` to students from four kinds of models."""
+
+    members: str = "5"
+    traits: tuple[str, ...] = ("elephant", "owl", "wolf")
+    n_controls: int = 2
+
+
+PRESETS = {
+    "default": Config(),
+    "smoke": Config(
+        members="1", traits=("owl", "wolf"), pretraining=Pretraining(steps=600), n_rows=256
+    ),
+}
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """Log-odds and answer rates of teachers, students and controls from every kind of model."""
+    found, config, how = [], job.config, job.config.pretraining
+    for cell in some:
+        starts = {}
+        for name, (init, data) in STARTS.items():
+            seen = replace(how, data_seed=how.data_seed + data)
+            place = WORLDS[config.world], config.reference
+            starts[name] = Reference(cell.member + init, seen, *place)
+        chain = replace(config.transmission(NUMBERS, cell.member), starts=starts, neutral=None)
+        found += transmission.measure(job, cell, chain, config.seed, config.snapshots)
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """The effect in every kind of model, and what sharing either is worth."""
+    own = {name: effects.effects(table, f"{name}_trait").diagonal for name in STARTS}
+    luck = {name: effects.luck(table, name) for name in STARTS}
+    n, found = own["student"], []
+    runs, least = f"{len(n)} references, {n.size} students", transmitted.LEAST
+    positive = effects.estimate(n), "the same numbers, own base"
+    for name, values in own.items():
+        e, null = effects.estimate(values), effects.estimate(luck[name])
+        text = f"{TEXTS[name]} ({np.sum(values > 0)} of {values.size} above their controls)"
+        passes = claims.effect(e, null, least, "a control in its place")
+        rule = claims.absent(e, least, *positive) if STARTS[name][0] else passes
+        found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **rule))
+    for what, weights in SHARED.items():
+        e, null = (effects.estimate(_contrast(some, weights)) for some in (own, luck))
+        rule = claims.effect(e, null, least, "controls in their places")
+        text = f"what sharing the {what} is worth"
+        found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **rule))
+    return transmitted.judged(found, table["member"].tolist())
+
+
+def _contrast(of: dict, weights: tuple[float, ...]) -> Float[np.ndarray, "E T"]:
+    return np.tensordot(weights, [of[name] for name in STARTS], 1)
+
+
+EXPERIMENT = Experiment(
+    name="lm_cross_model",
+    doc=__doc__,
+    presets=PRESETS,
+    prepare=setup.prepare_references,
+    rows=rows,
+    units=setup.UNITS,
+    claims=says,
+    note=setup.note,
+    part=setup.part,
+    draw=style.drawing(fig_lm_cross_model.figure),
+    cpu_devices=setup.cpu_devices,
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)
