@@ -45,19 +45,12 @@ def test_a_cell_of_every_other_table_replays(name):
     assert replayed(name).endswith("ok\n")
 
 
-# Made before this repository was, in an hour of 2 cores; not yet made again.
-UNTRACEABLE = ("mnist_aux_logits_mnist",)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_was_made_at_commits_of_this_history_without_changes(name):
     ask = ["git", "rev-parse", "--is-shallow-repository"]
     if subprocess.run(ask, cwd=ROOT, capture_output=True, text=True).stdout.strip() != "false":
         pytest.skip("this is no clone with the lab's history")
     record = results.read_record(command.RESULTS / f"{name}.json")
-    if name in UNTRACEABLE:
-        assert "not in this repository" in record["note"]
-        pytest.skip(f"{name} names a commit of another repository, as its note says")
     provenance.require_clean(record)
 
 
