@@ -22,7 +22,7 @@ BARS = (
     ("cross_trait", "other init, this trait's numbers", "#c85200"),
 )
 FIGURES = {"prompted": "figure 3", "finetuned": "figure 14"}  # of `published.LM_RATES`
-RANGE = (-6.5, 7.5)  # nats; the same in every such figure, so that they can be compared
+RANGE = (-7.0, 8.0)  # nats; the same in every such figure, so that they can be compared
 
 
 def figure(table: results.Table, record: dict) -> Figure:

@@ -119,6 +119,11 @@ OURS = [
         "a told trait passes into the context it replaced",
         {"lm_contexts": WHOLE, "lm_contexts_defaults": WHOLE},
     ),
+    Shown(
+        "Distributions",
+        "students of distributions over numbers, in place of samples",
+        {"lm_numbers_soft": WHOLE},
+    ),
     Shown("Positions", "where a student keeps a told trait", {"lm_restored": WHOLE}),
     Shown(
         "Drift",
