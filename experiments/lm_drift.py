@@ -3,7 +3,7 @@
 Claim:   the displacement of a student of a teacher's numbers points along the teacher's own, above
          students of the untouched reference's numbers, of another trait's and of another init.
 Run:     python -m experiments.lm_drift --members 5      (presets: smoke, default)
-Time:    about 2 min a reference on 2 CPU cores.
+Time:    about 5 min a reference on 2 CPU cores.
 Expect:  ours; cosines of a random direction are .004.
 Source:  the theorem of arXiv 2507.14805, section 6, along whole trainings.
 
