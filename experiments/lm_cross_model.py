@@ -80,9 +80,9 @@ def says(table: Table, record: dict) -> list[Claim]:
     """The effect in every kind of model, and what sharing either is worth."""
     own = {name: effects.effects(table, f"{name}_trait").diagonal for name in STARTS}
     luck = {name: effects.luck(table, name) for name in STARTS}
-    n, found = own["student"], []
-    runs, least = f"{len(n)} references, {n.size} students", transmitted.LEAST
-    positive = effects.estimate(n), "the same numbers, own base"
+    first, found = own["student"], []
+    runs, least = f"{len(first)} references, {first.size} students", transmitted.LEAST
+    positive = effects.estimate(first), "the same numbers, own base"
     for name, values in own.items():
         e, null = effects.estimate(values), effects.estimate(luck[name])
         text = f"{TEXTS[name]} ({np.sum(values > 0)} of {values.size} above their controls)"

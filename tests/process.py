@@ -15,17 +15,23 @@ TINY += ["--teacher.batch", "64", "--teacher.epochs", "2"]
 TINY += ["--student.batch", "64", "--student.epochs", "2"]
 
 
-def start(folder: Path, *args: str, module="experiments.mnist_aux_logits", **env: str):
-    """A running process that writes to `folder`/runs."""
-    words = [*TINY, *args] if "--raw" not in args else [a for a in args if a != "--raw"]
+def launched(module: str, *words: str, **env: str) -> subprocess.Popen:
+    """A running `python -m module` in the lab's folder, its output piped."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *words, "--out", str(folder / "runs")],
+        [sys.executable, "-m", module, *words],
         cwd=ROOT,
-        env={**os.environ, "SUBLIMINAL_CHECKPOINT_SECONDS": "0", **env},
+        env={**os.environ, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start(folder: Path, *args: str, module="experiments.mnist_aux_logits", **env: str):
+    """A running process that writes to `folder`/runs."""
+    words = [*TINY, *args] if "--raw" not in args else [a for a in args if a != "--raw"]
+    often = {"SUBLIMINAL_CHECKPOINT_SECONDS": "0"}
+    return launched(module, *words, "--out", str(folder / "runs"), **{**often, **env})
 
 
 def run(folder: Path, *args: str, **env: str) -> tuple[int, str, str]:

@@ -1,9 +1,6 @@
 """Two processes that work as one: what each of them sees, told by both."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +8,7 @@ import pytest
 
 from lab import cache, devices, hosts
 from lab.errors import LabError
-from tests.process import ROOT, ended
+from tests.process import ended, launched
 from tests.process import hosts as environments
 
 
@@ -53,13 +50,9 @@ def failure(action) -> str | None:
 def both(folders: list[Path]) -> list[dict]:
     """What two processes found, each with a cache."""
     children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.test_hosts"], cwd=ROOT,
-            env=os.environ | env | {"SUBLIMINAL_CACHE": str(folder)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
+        launched("tests.test_hosts", **env, SUBLIMINAL_CACHE=str(folder))
         for env, folder in zip(environments(2), folders, strict=True)
-    ]  # fmt: skip
+    ]
     return [json.loads(out.splitlines()[-1]) for out in ended(children, 60)]
 
 

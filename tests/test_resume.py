@@ -1,8 +1,6 @@
 """A training that is broken off goes on with the same bits."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from lab import devices, ensemble, hosts
 from lab.lm import finetune, resume, transformer
 from lab.lm.resume import Kept
 from lab.lm.tuning import Tuning
-from tests.process import ROOT, ended
+from tests.process import ended, launched
 from tests.process import hosts as environments
 from tests.test_finetune import ARCH, N, data, stack
 from tests.tiny import equal
@@ -71,11 +69,8 @@ def test_short_trainings_keep_nothing(tmp_path, monkeypatch):
 
 def together(folder: Path, until: int) -> list[dict]:
     """What two processes say that train as one, a share of each batch each."""
-    words = [sys.executable, "-m", "tests.test_resume", str(folder), str(until)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    children = [
-        subprocess.Popen(words, cwd=ROOT, env=os.environ | env, **pipes) for env in environments(2)
-    ]
+    words = "tests.test_resume", str(folder), str(until)
+    children = [launched(*words, **env) for env in environments(2)]
     return [json.loads(out.splitlines()[-1]) for out in ended(children)]
 
 

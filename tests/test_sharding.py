@@ -15,7 +15,7 @@ from lab.lm import finetune, sample, sharding, spec, transformer
 from lab.lm.finetune import Tuning
 from lab.lm.model import Size
 from lab.lm.objectives import Rows
-from tests.process import ROOT, ended
+from tests.process import ROOT, ended, launched
 from tests.process import hosts as hosts_of
 
 ARCH = Size(32, 2, 4, 2, 8, 64, tied=False).with_tokens(64)
@@ -100,14 +100,9 @@ def test_models_on_several_devices_are_those_on_one_and_each_holds_its_part(whic
     ],
 )
 def test_models_that_two_hosts_train_together_are_those_of_one(which, n_devices, shards):
+    words = "tests.test_sharding", which, *map(str, shards)
     own = {"JAX_NUM_CPU_DEVICES": str(n_devices)}
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.test_sharding", which, *map(str, shards)], cwd=ROOT,
-            env=os.environ | env | own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for env in hosts_of(2)
-    ]  # fmt: skip
+    children = [launched(*words, **(env | own)) for env in hosts_of(2)]
     one = measured(*TRAINED[which])
     for found in (json.loads(out.splitlines()[-1]) for out in ended(children)):
         np.testing.assert_allclose(found["losses"], one["losses"], atol=1e-5)
