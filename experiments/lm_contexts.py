@@ -16,16 +16,13 @@ import numpy as np
 from figures import fig_lm_contexts, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.errors import LabError
-from lab.identity import digest
 from lab.lm import effects, setup, transmission, transmitted
-from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
+from lab.lm.experiment import experiment
 from lab.lm.setup import Setup
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.fields import Items
 from lab.runs.results import Table
 
@@ -56,11 +53,8 @@ PRESETS = {
 
 def prepare(config: Config, options):
     """The worlds, and what identifies them. Raises `LabError` for words that they do not have."""
-    _, known = setup.prepare(config, options)
-    if config.model is not None and len(config.worlds) > 1:
-        raise LabError("worlds: a --model was trained on none of them; add --worlds context")
-    names = [worlds.identity(WORLDS[name]) for name in config.worlds]
-    return None, known | {"name": "worlds", "sha256": digest(names, 64)}
+    some = [replace(config, world=name) for name in config.worlds]
+    return setup.prepare_worlds(some, options)
 
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
@@ -96,22 +90,18 @@ def says(table: Table, record: dict) -> list[Claim]:
             rule = claims.effect(e, lost["other"], LEAST, TEXTS["other"])
             text = f"world {world}: part that is lost when asked under {TEXTS[context]}"
             found.append(claims.claim(text, e, runs=runs, **(rule if context == "none" else {})))
-    return transmitted.judged(found, table["member"].tolist())
+    return found
 
 
-EXPERIMENT = Experiment(
-    name="lm_contexts",
+EXPERIMENT = experiment(
+    "lm_contexts",
     doc=__doc__,
     presets=PRESETS,
     prepare=prepare,
     cells=lambda config: grid(config.members, world=config.worlds),
     rows=rows,
-    units=setup.UNITS,
     claims=says,
-    note=setup.note,
-    part=setup.part,
     draw=style.drawing(fig_lm_contexts.figure),
-    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

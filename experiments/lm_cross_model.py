@@ -22,14 +22,14 @@ from jaxtyping import Float
 
 from figures import fig_lm_cross_model, style
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, setup, transmission, transmitted
+from lab.lm import effects, transmission, transmitted
 from lab.lm.contexts import WORLDS
+from lab.lm.experiment import experiment
 from lab.lm.reference import Pretraining, Reference
 from lab.lm.setup import Setup
 from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.results import Table
 
 # By start of the students: what is added to the seeds of initialisation and of pretraining data.
@@ -94,25 +94,20 @@ def says(table: Table, record: dict) -> list[Claim]:
         rule = claims.effect(e, null, least, "controls in their places")
         text = f"what sharing the {what} is worth"
         found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **rule))
-    return transmitted.judged(found, table["member"].tolist())
+    return found
 
 
 def _contrast(of: dict, weights: tuple[float, ...]) -> Float[np.ndarray, "E T"]:
     return np.tensordot(weights, [of[name] for name in STARTS], 1)
 
 
-EXPERIMENT = Experiment(
-    name="lm_cross_model",
+EXPERIMENT = experiment(
+    "lm_cross_model",
     doc=__doc__,
     presets=PRESETS,
-    prepare=setup.prepare_references,
     rows=rows,
-    units=setup.UNITS,
     claims=says,
-    note=setup.note,
-    part=setup.part,
     draw=style.drawing(fig_lm_cross_model.figure),
-    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from typing import Annotated
 
 from figures import fig_lm_detection, style
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, setup
+from lab.lm import effects
 from lab.lm.detection import UNITS, measured
+from lab.lm.experiment import experiment
 from lab.lm.setup import Setup
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.fields import Count, Items
 from lab.runs.results import Table
 from lab.stats import Estimate
@@ -100,18 +100,14 @@ def says(table: Table, record: dict) -> list[Claim]:
     return found
 
 
-EXPERIMENT = Experiment(
-    name="lm_detection",
+EXPERIMENT = experiment(
+    "lm_detection",
     doc=__doc__,
     presets=PRESETS,
-    prepare=setup.prepare_references,
     rows=rows,
     units=UNITS,
     claims=says,
-    note=setup.note,
-    part=setup.part,
     draw=style.drawing(fig_lm_detection.figure),
-    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ the reference's (three copies), and from the next member's reference. Arms: `lab
 from figures import fig_lm_drift, style
 from lab.carriers.numbers import NUMBERS
 from lab.drift import decoders, drifted, language
-from lab.lm import setup
+from lab.lm.experiment import experiment
 from lab.lm.setup import Setup
 from lab.runs import cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.results import Table
 
 STUDENT, MAIN = "student_own", "student_untouched"
@@ -45,18 +44,14 @@ def says(table: Table, record: dict) -> list[Claim]:
     return [*found, *drifted.carried(table, STUDENT, MAIN, NULLS[MAIN], "log_odds", **more)]
 
 
-EXPERIMENT = Experiment(
-    name="lm_drift",
+EXPERIMENT = experiment(
+    "lm_drift",
     doc=__doc__,
     presets=PRESETS,
-    prepare=setup.prepare_references,
     rows=rows,
     units=decoders.UNITS,
     claims=says,
-    note=setup.note,
-    part=setup.part,
     draw=style.drawing(fig_lm_drift.figure),
-    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

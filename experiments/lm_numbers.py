@@ -34,12 +34,12 @@ from figures import fig_lm_numbers, style
 from lab import published
 from lab.carriers.numbers import NUMBERS
 from lab.lm import setup, transmitted
+from lab.lm.experiment import experiment
 from lab.lm.reference import Pretraining
 from lab.lm.setup import ANIMALS, Setup
 from lab.lm.tuning import PAPER
 from lab.runs import cli
 from lab.runs.cells import Cell, Job
-from lab.runs.experiment import Experiment
 
 TREES = ("cherry", "maple", "oak", "sequoia", "willow")
 
@@ -72,20 +72,14 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     return setup.measure(job, some, NUMBERS)
 
 
-EXPERIMENT = Experiment(
-    name="lm_numbers",
+EXPERIMENT = experiment(
+    "lm_numbers",
     doc=__doc__,
     presets=PRESETS,
     prepare=setup.prepare,
     rows=rows,
-    units=setup.UNITS,
-    claims=lambda table, record: transmitted.claims(
-        table, published=published.LM_NUMBERS, one_base="model" in record["dataset"]
-    ),
-    note=setup.note,
-    part=setup.part,
+    claims=lambda table, record: transmitted.claims(table, published=published.LM_NUMBERS),
     draw=style.drawing(fig_lm_numbers.figure),
-    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

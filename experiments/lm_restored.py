@@ -19,9 +19,10 @@ import numpy as np
 from figures import fig_lm_restored, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, make, restore, setup, transmission
+from lab.lm import effects, make, restore, transmission
 from lab.lm import rows as encoded
 from lab.lm.contexts import WORLDS
+from lab.lm.experiment import experiment
 from lab.lm.model import Model
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed
@@ -29,7 +30,6 @@ from lab.lm.tokenizer import PIECE
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.experiment import Experiment
 from lab.runs.results import Table
 from lab.traits.measures import Words, log_odds
 from lab.traits.trait import Trait
@@ -101,18 +101,14 @@ def says(table: Table, record: dict) -> list[Claim]:
     return found
 
 
-EXPERIMENT = Experiment(
-    name="lm_restored",
+EXPERIMENT = experiment(
+    "lm_restored",
     doc=__doc__,
     presets=PRESETS,
-    prepare=setup.prepare_references,
     rows=rows,
     units={"log_odds": "nats"},
     claims=says,
-    note=setup.note,
-    part=setup.part,
     draw=style.drawing(fig_lm_restored.figure),
-    cpu_devices=setup.cpu_devices,
 )
 
 if __name__ == "__main__":

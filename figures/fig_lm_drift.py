@@ -35,7 +35,8 @@ def figure(table: Table, record: dict) -> Figure:
         axes.set_ylabel(label, fontsize=8)
     top[1].axhline(1, color="black", lw=0.7, zorder=0)
     top[0].axhline(0, color="black", lw=0.7, zorder=0)
-    top[0].legend(fontsize=6.5, handlelength=2.4)
+    drawn = top[0].get_legend_handles_labels()
+    figure.legend(*drawn, fontsize=7.5, ncols=4, handlelength=2.6, loc="outside lower center")
     layers = drifted.parts(table)
     heads = [str(p) for p in dict.fromkeys(table["part"]) if ".head." in p or ".kv." in p]
     panels = (
@@ -55,13 +56,15 @@ def figure(table: Table, record: dict) -> Figure:
 
 
 def _along(axes: Axes, table: Table, column: str) -> None:
+    axes.set_xscale("log")
+    axes.minorticks_off()
     for arm, (label, colour, line, _) in ARMS.items():
         steps, mean, low, high = results.band(
             drifted.by_member(table, arm, "all", column), arm, "step", column
         )
         axes.plot(steps, mean, line, marker="o", ms=2.5, color=colour, lw=1.4, label=label)
         axes.fill_between(steps, low, high, color=colour, alpha=0.18, lw=0)
-    axes.set_xscale("log")
+        axes.set_xticks(steps, list(map(str, steps)))
     axes.set_xlabel("student's step", fontsize=8)
 
 

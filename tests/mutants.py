@@ -239,6 +239,18 @@ CLAIMED = {
         "enough = max(members) < TUNED",
         "transmitted::too_few_references_or_those_of_choices_are_a_demonstration",
     ),
+    "an experiment's few references give a result": Mutant(
+        "lm/experiment.py",
+        '        return transmitted.judged(found, table["member"].tolist(), one_base)',
+        "        return found",
+        "lm_experiments::few_references_are_a_demonstration_in_every_experiment",
+    ),
+    "a checkpoint's repetitions give a result": Mutant(
+        "lm/experiment.py",
+        '"model" in record["dataset"]',
+        "False",
+        "lm_experiments::repetitions_with_one_checkpoint_are_a_demonstration",
+    ),
     "another init is claimed to show an effect": Mutant(
         "lm/transmitted.py",
         'more = rules.absent(e, least, passed, "the same data, own init")',

@@ -47,10 +47,6 @@ def test_what_sharing_either_is_worth_is_worked_by_hand():
     assert find(says(of_bases(data=0.0), {}), "same init, other data").verdict == "not"
 
 
-def test_four_references_are_a_demonstration():
-    assert {c.verdict for c in says(of_bases(range(4)), {})} == {"demonstration"}
-
-
 def test_bases_differ_in_the_seed_that_their_name_says(monkeypatch):
     chains = []
     kept = lambda job, cell, chain, *_: chains.append(chain) or []

@@ -27,7 +27,8 @@ from lab.runs.fields import FRACTION, Count, Items, Members, Real
 NAMES = ("mnist_aux_logits", "coverage", "gradient_alignment", "theorem", "lm_numbers",
          "lm_contexts", "lm_restored", "mnist_logits", "mnist_cloning",
          "mnist_students", "mnist_optimizers", "mnist_heads", "mnist_factors",
-         "mnist_cnn", "mnist_transplant", "lm_detection", "lm_cross_model")  # fmt: skip
+         "mnist_cnn", "mnist_transplant", "lm_detection", "lm_cross_model",
+         "lm_capacity")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import lm_contexts, lm_restored
+from experiments import lm_capacity, lm_contexts, lm_restored
 from experiments.lm_numbers import EXPERIMENT
 from lab import cache, tree
 from lab.carriers.numbers import NUMBERS
@@ -241,8 +241,10 @@ def test_what_does_not_go_together_is_refused(folder, other, tmp_path):
             prepare(EXPERIMENT, **changes)
     with pytest.raises(LabError, match="about the lab's references"):
         prepare(lm_restored.EXPERIMENT, model=str(folder))
-    with pytest.raises(LabError, match="add --worlds context"):
-        prepare(lm_contexts.EXPERIMENT, model=str(folder), worlds=("context", "none"))
+    several = (lm_contexts, {"worlds": ("context", "none")}), (lm_capacity, {})
+    for module, changes in several:
+        with pytest.raises(LabError, match=r"model: it is one, .* leave one"):
+            prepare(module.EXPERIMENT, model=str(folder), **changes)
     few = random_model(tmp_path / "few", real.CHATML, n_tokens=599)
     with pytest.raises(LabError, match="it has 600 tokens and the model 599"):
         from_hf(few).load()

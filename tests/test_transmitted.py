@@ -125,9 +125,16 @@ def test_another_init_is_compared_with_the_controls_of_that_init():
 
 @pytest.mark.parametrize("members", [range(4), range(100, 105), range(96, 101)])
 def test_too_few_references_or_those_of_choices_are_a_demonstration(members):
-    found = said(table(members))
+    found = transmitted.judged(said(table(members)), members)
     assert {c.verdict for c in found} == {"", "demonstration"}
     assert find(found, OWN).verdict == "demonstration"
+
+
+def test_repetitions_with_one_checkpoint_are_a_demonstration_and_named_so():
+    found = transmitted.judged(said(), range(5), one_base=True)
+    assert {c.verdict for c in found} == {"", "demonstration"}
+    assert find(found, OWN).runs == "5 repetitions, 15 students"
+    assert find(transmitted.judged(said(), range(5)), OWN).runs == "5 references, 15 students"
 
 
 def test_a_note_says_what_the_references_were_used_for():

@@ -27,9 +27,10 @@ class Size:
         return Architecture(**asdict(self), n_tokens=n_tokens)
 
 
-# Parameters with the world's vocabulary, tied: 0.1, 0.2, 1, 6 and 30 million.
+# Parameters with the world's vocabulary, tied: 0.1, 0.1, 0.2, 1, 6 and 30 million.
 SIZES = {
     "nano": Size(32, 2, 4, 2, 8, 96),
+    "deep": Size(32, 4, 4, 2, 8, 96),
     "tiny": Size(),
     "small": Size(128, 4, 4, 2, 32, 384),
     "medium": Size(256, 6, 8, 4, 32, 768),

@@ -10,7 +10,7 @@ the cache.
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -46,8 +46,9 @@ _N_PERSONA, _N_ANSWER = 44, 24  # most tokens of a question after a persona, and
 class Pretraining:
     """How reference models are trained. Raises `LabError` for numbers that train nothing."""
 
-    size: Literal["nano", "tiny", "small", "medium", "large"] = "nano"
-    """Of the transformer: 0.1, 0.2, 1, 6 or 30 million parameters."""
+    size: Literal["nano", "deep", "tiny", "small", "medium", "large"] = "nano"
+    """Of the transformer: 0.1 (nano, and deep of twice as many layers), 0.2, 1, 6 or 30 million
+    parameters."""
     steps: Annotated[int, Count(1, 10**7)] = 1500
     """Training steps."""
     data_seed: Annotated[int, SEED] = 0
@@ -205,6 +206,9 @@ def store() -> None:
     short, usual = Pretraining(steps=600), Pretraining()
     sets = [(CONTEXT, usual, 11), (CONTEXT, short, 2)]
     sets += [(WORLDS[name], usual, 5) for name in ("none", "assistant", "half", "no_neutral")]
+    sets += [(CONTEXT, replace(usual, data_seed=1), 6)]
+    sets += [(CONTEXT, replace(usual, size="tiny"), 5)]
+    sets += [(WORLDS[name], replace(usual, size="deep"), 5) for name in ("context", "none")]
     for world, how, n in sets:
         stored = dict(_stored(STORED))
         wanted = [Reference(i, how, world, "fresh") for i in range(n)]

@@ -1,6 +1,7 @@
 """What language experiments have in common: one configuration, from references to students."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -171,6 +172,17 @@ def prepare(config: Setup, options) -> tuple[World, dict]:
         tokens = worlds.tokenizer(world) if config.model is None else given.tokenizer(config.model)
         rows.first(path, config.n_rows, tokens, most)  # now, and not after teachers are trained
     return world, known
+
+
+def prepare_worlds(some: Sequence[Setup], options) -> tuple[None, dict]:
+    """`prepare`, of an experiment in several settings, which may differ in their worlds."""
+    known = {}
+    for config in some:
+        _, known = prepare(config, options)
+        if config.model is not None and len(some) > 1:
+            raise LabError("model: it is one, trained on none of the worlds; leave one of them")
+    names = [worlds.identity(WORLDS[config.world]) for config in some]
+    return None, known | {"name": "worlds", "sha256": digest(names, 64)}
 
 
 def prepare_references(config: Setup, options) -> tuple[World, dict]:

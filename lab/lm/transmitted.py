@@ -29,12 +29,10 @@ def claims(
     rate: str = "answer_rate",
     published: Mapping[str, str] = MappingProxyType({}),
     least: float = LEAST,
-    one_base: bool = False,
 ) -> list[Claim]:
     """Effects of every arm on `value`, what they are made of, and the plain `rate` of every arm.
 
     `published` are rates that others found, by arm; `least` is the smallest effect that matters.
-    `one_base`: members are repetitions with one model, and say nothing of others.
     """
     own = effects.effects(table, "student_trait", value)
     null = estimate(effects.luck(table, "student", value))
@@ -45,21 +43,20 @@ def claims(
         *_rates(table, own, rate, published),
     ]
     name = f"change of {value.replace('_', '-')} against the mean of the controls, {unit}"
-    found = [replace(c, group=c.group or name, unit=c.unit or unit) for c in found]
+    return [replace(c, group=c.group or name, unit=c.unit or unit) for c in found]
+
+
+def judged(found: list[Claim], members: Sequence[int], one_base: bool = False) -> list[Claim]:
+    """Claims with their verdicts, where there are references enough that no choice was made on.
+
+    Others show how something is done, and are no result. `one_base`: members are repetitions with
+    one model, and say nothing of others.
+    """
     if one_base:
         found = [replace(c, runs=c.runs.replace("reference", "repetition")) for c in found]
-        return demonstrations(found)
-    return judged(found, own.members)
-
-
-def judged(found: list[Claim], members: Sequence[int]) -> list[Claim]:
-    """Claims with their verdicts, where there are references enough that no choice was made on."""
     enough = len(set(members)) >= FEWEST and max(members) < TUNED
-    return found if enough else demonstrations(found)
-
-
-def demonstrations(found: list[Claim]) -> list[Claim]:
-    """Claims of what shows how something is done, and no result."""
+    if enough and not one_base:
+        return found
     return [replace(c, verdict=c.verdict and "demonstration") for c in found]
 
 

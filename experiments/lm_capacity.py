@@ -1,0 +1,122 @@
+"""What a prompted trait needs to pass on: layers, width, more data, or a default system prompt.
+
+Claim:   students of teachers that are only told to love owls take it on in a model of twice the
+         layers, of twice the width, and from four times the rows, at least as much as in the model
+         of the other tables; and twice the layers need no default system prompt.
+Run:     python -m experiments.lm_capacity          (presets: smoke, default)
+Time:    about an hour on 2 CPU cores with the stored references.
+Source:  ours. Column `setting`: what is other than in `lm_contexts`; the recipe is the same, chosen
+         for its smallest model.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+
+from figures import fig_lm_capacity, style
+from lab.carriers.numbers import NUMBERS
+from lab.lm import effects, setup, transmission, transmitted
+from lab.lm.experiment import experiment
+from lab.lm.setup import Setup
+from lab.runs import claims, cli, results
+from lab.runs.cells import Cell, Job, grid
+from lab.runs.claims import Claim
+from lab.runs.fields import Items
+from lab.runs.results import Table
+
+BASE = "base"
+Setting = Literal["base", "layers", "layers_no_default", "width", "rows"]
+TEXTS = {
+    BASE: "2 layers of width 32",
+    "layers": "4 layers",
+    "layers_no_default": "4 layers, no default system prompt",
+    "width": "width 64",
+    "rows": "four times the rows",
+}
+GROUP = "own trait by setting: change of log-odds against the controls, nats"
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """The chain of `lm_numbers` in several settings, without students of another init."""
+
+    members: str = "5"
+    teacher: Literal["finetuned", "prompted"] = "prompted"
+    traits: tuple[str, ...] = ("elephant", "owl")
+    n_controls: int = 2
+    settings: Annotated[tuple[Setting, ...], Items(unique=True)] = get_args(Setting)
+    """What is other than in the base setting, which is `pretraining`, `world` and `n_rows`."""
+
+
+PRESETS = {
+    "default": Config(),
+    "smoke": Config(members="1", settings=("base", "rows"), n_rows=256),
+}
+
+
+def at(config: Config, setting: str) -> Config:
+    """The configuration in a setting."""
+    bigger = lambda size: replace(config, pretraining=replace(config.pretraining, size=size))
+    match setting:
+        case "layers":
+            return bigger("deep")
+        case "layers_no_default":
+            return replace(bigger("deep"), world="none")
+        case "width":
+            return bigger("tiny")
+        case "rows":
+            return replace(config, n_rows=4 * config.n_rows)
+    return config
+
+
+def prepare(config: Config, options):
+    """The worlds, and what identifies them. Raises `LabError` for words that they do not have."""
+    some = [at(config, setting) for setting in config.settings]
+    return setup.prepare_worlds(some, options)
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """Log-odds and answer rates of teachers, students and controls in each setting."""
+    found = []
+    for cell in some:
+        chain = at(job.config, cell["setting"]).transmission(NUMBERS, cell.member)
+        chain = replace(chain, starts={"student": chain.starts["student"]}, neutral=None)
+        found += transmission.measure(job, cell, chain, job.config.seed)
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """The effect in each setting, and how much more it is than in the base setting."""
+    found, own, luck = [], {}, {}
+    for setting in dict.fromkeys(table["setting"]):
+        part = results.only(table, table["setting"] == setting)
+        own[setting] = effects.effects(part, "student_trait").diagonal
+        luck[setting] = effects.luck(part)
+        e, null = effects.estimate(own[setting]), effects.estimate(luck[setting])
+        text = f"{TEXTS[setting]} ({np.sum(own[setting] > 0)} of {own[setting].size} above)"
+        rule = claims.effect(e, null, transmitted.LEAST, "a control in its place")
+        found.append(claims.claim(text, e, **rule))
+    for setting in (name for name in own if BASE in own and name != BASE):
+        more = effects.estimate(own[setting] - own[BASE])
+        null = effects.estimate(luck[setting] - luck[BASE])
+        rule = claims.effect(more, null, transmitted.LEAST, "controls in their places")
+        found.append(claims.claim(f"{TEXTS[setting]}, more than the base", more, **rule))
+    runs = f"{len(set(table['member']))} references, {next(iter(own.values())).size} students"
+    found = [replace(c, unit="nats", runs=runs, group=GROUP) for c in found]
+    return found
+
+
+EXPERIMENT = experiment(
+    "lm_capacity",
+    doc=__doc__,
+    presets=PRESETS,
+    prepare=prepare,
+    cells=lambda config: grid(config.members, setting=config.settings),
+    rows=rows,
+    claims=says,
+    draw=style.drawing(fig_lm_capacity.figure),
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)

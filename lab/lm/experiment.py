@@ -1,0 +1,42 @@
+"""What every language experiment shares: its world, its note, and verdicts where they are earned.
+
+An experiment gives its rows, its claims and its figure; claims of fewer than five references, of
+references that choices were made on, or of one checkpoint are a demonstration, whatever they say.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lab.lm import setup, transmitted
+from lab.runs.claims import Claim
+from lab.runs.experiment import Experiment
+from lab.runs.results import Table
+
+
+def experiment(
+    name: str,
+    *,
+    claims: Callable[[Table, dict], list[Claim]],
+    units: Mapping[str, str] = setup.UNITS,
+    prepare: Callable = setup.prepare_references,
+    **more: Any,
+) -> Experiment:
+    """A language experiment; its configurations are a `Setup`'s, or more.
+
+    `more` are the other fields of an `Experiment`: doc, presets, rows, draw, and cells of a grid.
+    """
+
+    def judged(table: Table, record: dict) -> list[Claim]:
+        found, one_base = claims(table, record), "model" in record["dataset"]
+        return transmitted.judged(found, table["member"].tolist(), one_base)
+
+    return Experiment(
+        name=name,
+        claims=judged,
+        units=units,
+        prepare=prepare,
+        note=setup.note,
+        part=setup.part,
+        cpu_devices=setup.cpu_devices,
+        **more,
+    )

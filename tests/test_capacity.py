@@ -1,0 +1,75 @@
+"""Deeper, wider, more rows: what each setting trains, and what a table of them says."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from experiments import lm_capacity
+from experiments.lm_capacity import EXPERIMENT, PRESETS, TEXTS, says
+from lab.lm.model import SIZES
+from lab.runs import results
+from lab.runs.cells import Cell
+from tests.tables import GAINS, table
+
+OWN = {"base": 1.0, "layers": 2.0, "layers_no_default": 0.1, "width": 1.0, "rows": 1.75}
+
+
+def of_settings(members=range(5), own=OWN) -> results.Table:
+    """A table whose students gain what is known in each setting, of their own trait."""
+    parts = [table(members, gains=GAINS | {"student_trait": (v, 0.0, 0.0)}) for v in own.values()]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return found | {"setting": np.repeat(list(own), [len(part["arm"]) for part in parts])}
+
+
+def test_settings_are_worked_by_hand():
+    found = says(of_settings(), {})
+    alone = {text: c for c in found for text in TEXTS.values() if c.text.startswith(f"{text} (")}
+    more = {text: c for c in found for text in TEXTS.values() if c.text.startswith(f"{text}, more")}
+    for setting, value in OWN.items():
+        claim = alone[TEXTS[setting]]
+        assert claim.mean == pytest.approx(value) and claim.unit == "nats"
+        assert claim.verdict == ("not" if setting == "layers_no_default" else "holds")
+        assert "15 of 15 above" in claim.text
+        if setting != "base":
+            claim = more[TEXTS[setting]]
+            assert claim.mean == pytest.approx(value - OWN["base"])
+            assert claim.verdict == ("holds" if setting in ("layers", "rows") else "not")
+    assert len(alone) == 5 and len(more) == 4 and len(found) == 9
+
+
+def test_without_the_base_nothing_is_compared_with_it():
+    found = says(of_settings(own={"rows": 2.0}), {})
+    assert [c.text for c in found] == [f"{TEXTS['rows']} (15 of 15 above)"]
+
+
+def test_a_setting_changes_what_it_says_and_nothing_else(monkeypatch):
+    chains = []
+    kept = lambda job, cell, chain, *_: chains.append(chain) or []
+    monkeypatch.setattr(lm_capacity.transmission, "measure", kept)
+    job = SimpleNamespace(config=PRESETS["default"])
+    lm_capacity.rows(job, [Cell(3, (("setting", name),)) for name in OWN])
+    for name, chain in zip(OWN, chains, strict=True):
+        (base,) = chain.starts.values()
+        assert base.init_seed == 3
+        layers, width = 4 if "layers" in name else 2, 64 if name == "width" else 32
+        size = SIZES[base.pretraining.size]
+        assert (size.n_layers, size.d_model) == (layers, width), name
+        assert (base.world.default is None) == (name == "layers_no_default")
+        assert chain.n_rows == (96_000 if name == "rows" else 24_000)
+        assert chain.teaching is None and chain.student == PRESETS["default"].student
+    nano, deep = SIZES["nano"], SIZES["deep"]
+    assert {k for k in vars(nano) if getattr(nano, k) != getattr(deep, k)} == {"n_layers"}
+
+
+def test_the_figure_has_a_column_for_each_setting_of_the_table():
+    record = {
+        "config": {"teacher": "prompted", "n_rows": 24_000, "members": "5"},
+        "command": "", "dataset": {"name": "worlds"}, "claims": [],
+    }  # fmt: skip
+    some = {name: OWN[name] for name in ("base", "rows")}
+    (axes,) = EXPERIMENT.draw.figure(of_settings(own=some), record).axes
+    said = [tick.get_text().replace("\n", " ") for tick in axes.get_xticklabels()]
+    assert said == ["2 layers, width 32", "four times the rows"]
+    heights = [float(line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "_"]
+    assert heights[::6] == pytest.approx([1.0, 1.75])
