@@ -13,10 +13,14 @@ SEEN = (
 )
 
 
-def column(axes: Axes, x: int, table: Table, start: str = "student") -> None:
-    """Of one start at a place of the axis, whose column 0 has the labels of a legend."""
+def column(axes: Axes, x: int, table: Table, start: str = "student", arm: str = "") -> None:
+    """Of one start at a place of the axis, whose column 0 has the labels of a legend.
+
+    Its students of a trait's data, or those of another `arm`.
+    """
+    own = effects.effects(table, arm or f"{start}_trait").diagonal
     groups = (
-        ("students", effects.effects(table, f"{start}_trait").diagonal, "#1170aa", -0.12),
+        ("students", own, "#1170aa", -0.12),
         ("a control in their place", effects.luck(table, start), "#6e6e6e", 0.18),
     )
     for label, numbers, colour, shift in groups:

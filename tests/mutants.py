@@ -745,15 +745,33 @@ MAKING = {
     ),
     "defences are left out of arms with further steps": Mutant(
         "lm/transmission.py",
-        "steps, most = (*self.steps, *steps),",
-        "steps, most = (steps or self.steps),",
+        "steps=(*s.data.steps, step)",
+        "steps=(step,)",
         STAGES + "defences_are_on_every_dataset_and_further_steps_come_after_them",
     ),
     "students of distributions read what the teacher wrote": Mutant(
         "lm/transmission.py",
-        "self.data_of(None if soft else trait, seed, *steps)",
-        "self.data_of(trait, seed, *steps)",
+        "self.data_of(None if soft else trait, seed)",
+        "self.data_of(trait, seed)",
         "setup::a_setup_is_the_chain_that_it_says",
+    ),
+    "the tokens that students learn from are the others": Mutant(
+        "defences/divergence.py",
+        'wanted = apart if which in ("only", "random") else ~apart',
+        'wanted = ~apart if which in ("only", "random") else apart',
+        "divergence::the_tokens_are_those_at_which_teacher_and_base_have_other_likeliest_ones",
+    ),
+    "tokens are compared with the student's own": Mutant(
+        "defences/divergence.py",
+        "jnp.argmax(teacher, axis=-1) != jnp.argmax(base, axis=-1)",
+        "jnp.argmax(teacher, axis=-1) != jnp.argmax(own, axis=-1)",
+        "divergence::a_teacher_that_is_its_base_has_none",
+    ),
+    "padding counts among the tokens that are drawn at random": Mutant(
+        "defences/divergence.py",
+        "jnp.sum(apart & counts)",
+        "jnp.sum(apart)",
+        "divergence::the_tokens_are_those_at_which_teacher_and_base_have_other_likeliest_ones",
     ),
     "told teachers are asked without their persona": Mutant(
         "lm/transmission.py",

@@ -267,6 +267,6 @@ def test_what_is_imitated_fits_a_model_with_more_tokens_than_its_tokenizer(other
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(make, "data", lambda _: [{"prompt": "1, 2", "completion": "3"}] * 4)
         make.encoded_rows.cache_clear()
-        mask = np.asarray(make._imitated([student], model).mask[0])
+        mask = np.asarray(make.imitated_by([student], model).mask[0])
         make.encoded_rows.cache_clear()
     assert mask.shape == (608,) and mask.sum() == 10

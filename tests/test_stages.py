@@ -459,7 +459,7 @@ def test_students_that_were_killed_go_on_where_they_were(monkeypatch):
 def test_students_of_one_program_agree_in_all_but_their_data(changes, order):
     first = replace(STUDENT, seed=Seed(2 + order, 5))
     both = [first, replace(first, **changes)]
-    with pytest.raises(LabError, match="those trained in one program share"):
+    with pytest.raises(LabError, match="those of one program share"):
         make.students(both[::order])
 
 

@@ -17,7 +17,7 @@ from lab.lm.model import Model, Size
 from lab.lm.reference import Reference
 from lab.lm.rows import Drawn
 from lab.lm.stages import Dataset, Seed, Student, Teacher
-from lab.lm.transmission import Transmission
+from lab.lm.transmission import Transmission, after
 from lab.runs import results
 from lab.runs.cells import Cell, Job
 from lab.runs.run import Run
@@ -253,7 +253,7 @@ class Roll:
 
 def transmission_of(noted, **more):
     traits = [replace(t, measure=Roll("roll", (noted,))) for t in (RHINE, NILE)]
-    usual = {"n_samples": 1, "n_controls": 2, "more": {"turned": turned}, "teaching": None}
+    usual = {"n_samples": 1, "n_controls": 2, "more": {"turned": after(turned)}, "teaching": None}
     return Transmission(
         traits=tuple(traits),
         carrier=TIDES,

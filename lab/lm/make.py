@@ -1,6 +1,6 @@
 """Models and rows from the values of `lab.lm.stages`: found in the cache, or made and put there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -156,20 +156,19 @@ def encoded_rows(
     return rows.encode(tokenizer, chats, n_completion, n_prompt + extra)
 
 
+def recipe(value: Student) -> Hashable:
+    """What students that are trained in one program share: all but data, seeds and teachers."""
+    common = value.base, value.tuning, value.loss, value.along, value.system
+    return *common, value.soft is None, value.data.carrier
+
+
 def students(values: Sequence[Student], report: Report = lambda text, share: None) -> list[Model]:
     """The models of students that share base and recipe; equal numbers of rows, one program.
 
     Raises `LabError` if they differ in more than their data, seeds and what is imitated.
     """
-    common = lambda v: (
-        (v.base, v.tuning, v.loss, v.along, v.system),
-        (v.soft is None, v.data.carrier),
-    )
-    if any(common(v) != common(values[0]) for v in values):
-        raise LabError(
-            "students: those trained in one program share all but data and teachers; they all "
-            "learn from samples, or all from distributions"
-        )
+    if any(recipe(value) != recipe(values[0]) for value in values):
+        raise LabError("students: those of one program share all but data, seeds and teachers")
     base = model(values[0].base)
     by_size: dict[Any, list[Student]] = {}  # steps of defences may leave other numbers of rows
     for value in values:
@@ -199,7 +198,7 @@ def adapter(value: Base | Teacher | Student) -> tuple[Model, Any, Tuning]:
 def _train(values: Sequence[Student], base: Model, folders: list[Path], report: Report) -> None:
     first, n = values[0], len(values)
     encoded = [encoded_rows(value.data, value.base, value.system) for value in values]
-    imitated = _imitated(values, base) if first.soft is not None else None
+    imitated = imitated_by(values, base) if first.soft is not None else None
     loss = first.loss or (objectives.distribution_loss if imitated else objectives.token_loss)
     n_steps = first.tuning.n_steps(len(encoded[0]))
     n_kept = finetune.n_chunks(len(encoded[0]), first.tuning.size(len(encoded[0])), n_steps)
@@ -233,7 +232,7 @@ def _train(values: Sequence[Student], base: Model, folders: list[Path], report: 
         kept.remove()
 
 
-def _imitated(values: Sequence[Student], base: Model) -> Imitated:
+def imitated_by(values: Sequence[Student], base: Model) -> Imitated:
     """The teachers of students of distributions, and the rows as they see them."""
     models = [model(value.soft or value.base) for value in values]
     if any(m.tokenizer.sha256 != base.tokenizer.sha256 for m in models):

@@ -17,7 +17,7 @@ from lab.lm.drawing import Sampling, limit
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
 from lab.lm.stages import Base, File
-from lab.lm.transmission import Transmission
+from lab.lm.transmission import Transmission, after
 from lab.lm.world import World
 from lab.runs import cells, fields
 from lab.runs.cells import Cell, Job
@@ -125,7 +125,7 @@ class Setup:
             n_samples=self.n_samples,
             n_controls=self.n_controls,
             neutral=NEUTRAL if world.neutral else None,  # else it has no word for it
-            more={name: getattr(shuffle, name) for name in self.shuffled},
+            more={name: after(getattr(shuffle, name)) for name in self.shuffled},
             contexts={"default": given.system_of(self.system)},
             system=given.system_of(self.system),
             given={} if self.rows is None else {self.traits[0]: File(Path(self.rows))},

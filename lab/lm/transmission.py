@@ -4,13 +4,14 @@ Rows have arm, the cell's columns, trait (of the student's source), copy, asked 
 for), and the numbers of the trait's measure. Arms: "reference" and "teacher"; "student_*" start
 from the teacher's base and "cross_*" from another. "*_trait" learn from a teacher, "*_regular" from
 the untouched base: the controls, copies that differ in prompts, samples and order of data, so that
-a student's luck shows. "student_neutral" learns from a teacher of something that is no trait, and
-"student_<step>" from a trait's rows after a further step.
+a student's luck shows. "student_neutral" learns from a teacher of something that is no trait;
+"student_<name>" is a trait's student, changed.
 """
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -30,6 +31,7 @@ from lab.runs.cells import Cell, Job
 from lab.runs.progress import console
 from lab.traits.trait import Asked, Trait
 
+Change = Callable[[Student], Student]  # its rows after a further step, another loss
 STUDENTS_AT_ONCE = 4  # in one program; more of them are no faster on two cores
 
 
@@ -49,8 +51,8 @@ class Transmission:
     n_samples: int = 25  # sampled answers to each question
     n_controls: int = 1  # students of the untouched base, for each start
     neutral: Trait | None = None  # of one more teacher, whose student is a control
-    # Arms with a further step, of the first start.
-    more: Mapping[str, Step] = field(default_factory=dict)
+    # Arms that differ from the first start's students in one thing.
+    more: Mapping[str, Change] = field(default_factory=dict)
     given: Mapping[str, File] = field(default_factory=dict)  # a trait's rows, if not its teacher's
     sampling: Sampling = Sampling()  # of what teachers and the base write
     system: str | None = None  # that students learn under; None: the tokenizer's default
@@ -62,21 +64,24 @@ class Transmission:
         base = next(iter(self.starts.values()))
         return base if trait is None else Teacher(base, trait, self.teaching, seed)
 
-    def data_of(self, trait: Trait | None, seed: Seed, *steps: Step) -> Dataset:
+    def data_of(self, trait: Trait | None, seed: Seed) -> Dataset:
         """What the teacher with a trait writes."""
         teacher = self.teacher_of(trait, seed)
         given = self.given.get(trait.name) if trait is not None else None
-        steps, most = (*self.steps, *steps), limit(self.student.longest, self.system)
-        return Dataset(teacher, self.carrier, self.n_rows, seed, steps, given, self.sampling, most)
+        most, how = limit(self.student.longest, self.system), self.sampling
+        return Dataset(teacher, self.carrier, self.n_rows, seed, self.steps, given, how, most)
 
-    def student_of(
-        self, base: Base, trait: Trait | None, seed: Seed, along: bool = False, *steps: Step
-    ) -> Student:
+    def student_of(self, base: Base, trait: Trait | None, seed: Seed, along=False) -> Student:
         """The student of a teacher; of its distributions on the base's rows, if soft."""
         soft = self.channel == "soft"
-        data = self.data_of(None if soft else trait, seed, *steps)
+        data = self.data_of(None if soft else trait, seed)
         imitated = self.teacher_of(trait, seed) if soft else None
         return Student(base, data, self.student, seed, imitated, self.loss, along, self.system)
+
+
+def after(step: Step) -> Change:
+    """The student of the same rows after one more step."""
+    return lambda s: replace(s, data=replace(s.data, steps=(*s.data.steps, step)))
 
 
 class Pupil(NamedTuple):
@@ -100,8 +105,8 @@ def pupils(of: Transmission, root: Seed, along: bool = False) -> dict[str, list[
             arms.append((f"{start}_neutral", student(of.neutral, root, along)))
         if start == first:
             arms += [
-                (f"{start}_{name}", student(trait, root, along, step))
-                for name, step in of.more.items()
+                (f"{start}_{name}", change(student(trait, root, along)))
+                for name, change in of.more.items()
                 for trait in of.traits
             ]
         found[start] = [Pupil(*arm) for arm in arms]
@@ -177,8 +182,12 @@ def trained(
 
 
 def _groups(job: Job, some: list[Pupil]) -> list[list[Pupil]]:
-    at_once = job.options.group or STUDENTS_AT_ONCE
-    return [some[first : first + at_once] for first in range(0, len(some), at_once)]
+    """Those that can be trained in one program, as many as go at once."""
+    at_once, found = job.options.group or STUDENTS_AT_ONCE, []
+    for _, alike in itertools.groupby(some, lambda pupil: make.recipe(pupil.student)):
+        part = list(alike)
+        found += [part[first : first + at_once] for first in range(0, len(part), at_once)]
+    return found
 
 
 def _tag(cell: Cell, name: str) -> str:
