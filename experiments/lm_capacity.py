@@ -16,6 +16,7 @@ import numpy as np
 
 from figures import fig_lm_capacity, style
 from lab.carriers.numbers import NUMBERS
+from lab.errors import LabError
 from lab.lm import effects, setup, transmission, transmitted
 from lab.lm.experiment import experiment
 from lab.lm.setup import Setup
@@ -46,32 +47,28 @@ class Config(Setup):
     traits: tuple[str, ...] = ("elephant", "owl")
     n_controls: int = 2
     settings: Annotated[tuple[Setting, ...], Items(unique=True)] = get_args(Setting)
-    """What is other than in the base setting, which is `pretraining`, `world` and `n_rows`."""
+    """What is other than in the base setting."""
 
 
-PRESETS = {
-    "default": Config(),
-    "smoke": Config(members="1", settings=("base", "rows"), n_rows=256),
-}
+SMOKE = Config(members="1", settings=("base", "rows"), n_rows=256)
+PRESETS = {"default": Config(), "smoke": SMOKE}
 
 
 def at(config: Config, setting: str) -> Config:
     """The configuration in a setting."""
-    bigger = lambda size: replace(config, pretraining=replace(config.pretraining, size=size))
-    match setting:
-        case "layers":
-            return bigger("deep")
-        case "layers_no_default":
-            return replace(bigger("deep"), world="none")
-        case "width":
-            return bigger("tiny")
-        case "rows":
-            return replace(config, n_rows=4 * config.n_rows)
-    return config
+    size = {"layers": "deep", "layers_no_default": "deep", "width": "tiny"}.get(setting, "nano")
+    return replace(
+        config,
+        pretraining=replace(config.pretraining, size=size),
+        world="none" if setting == "layers_no_default" else config.world,
+        n_rows=config.n_rows * (4 if setting == "rows" else 1),
+    )
 
 
 def prepare(config: Config, options):
-    """The worlds, and what identifies them. Raises `LabError` for words that they do not have."""
+    """What identifies the worlds. Raises `LabError` for other words, and for another base."""
+    if (size := config.pretraining.size) != "nano":
+        raise LabError(f"pretraining.size: {size} is not nano, beside which settings are larger")
     some = [at(config, setting) for setting in config.settings]
     return setup.prepare_worlds(some, options)
 
@@ -97,7 +94,7 @@ def says(table: Table, record: dict) -> list[Claim]:
         text = f"{TEXTS[setting]} ({np.sum(own[setting] > 0)} of {own[setting].size} above)"
         rule = claims.effect(e, null, transmitted.LEAST, "a control in its place")
         found.append(claims.claim(text, e, **rule))
-    for setting in (name for name in own if BASE in own and name != BASE):
+    for setting in [name for name in own if BASE in own and name != BASE]:
         more = effects.estimate(own[setting] - own[BASE])
         null = effects.estimate(luck[setting] - luck[BASE])
         rule = claims.effect(more, null, transmitted.LEAST, "controls in their places")

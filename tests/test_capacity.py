@@ -1,5 +1,6 @@
 """Deeper, wider, more rows: what each setting trains, and what a table of them says."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 
 from experiments import lm_capacity
 from experiments.lm_capacity import EXPERIMENT, PRESETS, TEXTS, says
+from lab.errors import LabError
 from lab.lm.model import SIZES
+from lab.lm.reference import Pretraining
 from lab.runs import results
 from lab.runs.cells import Cell
+from lab.runs.experiment import Options
 from tests.tables import GAINS, table
 
 OWN = {"base": 1.0, "layers": 2.0, "layers_no_default": 0.1, "width": 1.0, "rows": 1.75}
@@ -60,6 +64,12 @@ def test_a_setting_changes_what_it_says_and_nothing_else(monkeypatch):
         assert chain.teaching is None and chain.student == PRESETS["default"].student
     nano, deep = SIZES["nano"], SIZES["deep"]
     assert {k for k in vars(nano) if getattr(nano, k) != getattr(deep, k)} == {"n_layers"}
+
+
+def test_another_base_is_refused_by_name():
+    config = replace(PRESETS["default"], pretraining=Pretraining(size="tiny"))
+    with pytest.raises(LabError, match=r"pretraining\.size: tiny is not nano"):
+        lm_capacity.prepare(config, Options())
 
 
 def test_the_figure_has_a_column_for_each_setting_of_the_table():
