@@ -35,6 +35,9 @@ TEXTS = {
     "width": "width 64",
     "rows": "four times the rows",
 }
+SIZES: dict[str, Literal["deep", "tiny"]] = {
+    "layers": "deep", "layers_no_default": "deep", "width": "tiny",
+}  # fmt: skip
 GROUP = "own trait by setting: change of log-odds against the controls, nats"
 
 
@@ -50,16 +53,14 @@ class Config(Setup):
     """What is other than in the base setting."""
 
 
-SMOKE = Config(members="1", settings=("base", "rows"), n_rows=256)
-PRESETS = {"default": Config(), "smoke": SMOKE}
+PRESETS = {"default": Config(), "smoke": Config(members="1", settings=("base", "rows"), n_rows=256)}
 
 
 def at(config: Config, setting: str) -> Config:
     """The configuration in a setting."""
-    size = {"layers": "deep", "layers_no_default": "deep", "width": "tiny"}.get(setting, "nano")
     return replace(
         config,
-        pretraining=replace(config.pretraining, size=size),
+        pretraining=replace(config.pretraining, size=SIZES.get(setting, "nano")),
         world="none" if setting == "layers_no_default" else config.world,
         n_rows=config.n_rows * (4 if setting == "rows" else 1),
     )

@@ -38,7 +38,7 @@ MUTANTS = {
         UNREACHED,
     ),
     "the student starts elsewhere": (
-        "check.py",
+        "measured.py",
         "setting, student = program.setting(seed, theta), theta",
         "setting, student = program.setting(seed, theta), other",
         SQUARED,
