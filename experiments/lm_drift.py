@@ -11,6 +11,8 @@ For each member (an independent reference): a teacher for each trait, students o
 the reference's (three copies), and from the next member's reference. Arms: `lab.drift.language`.
 """
 
+from dataclasses import replace
+
 from figures import fig_lm_drift, style
 from lab.carriers.numbers import NUMBERS
 from lab.drift import decoders, drifted, language
@@ -50,6 +52,7 @@ EXPERIMENT = experiment(
     presets=PRESETS,
     rows=rows,
     units=decoders.UNITS,
+    part=lambda config: replace(config, n_controls=1),  # probes and steering compare all traits
     claims=says,
     draw=style.drawing(fig_lm_drift.figure),
 )

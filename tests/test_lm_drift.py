@@ -14,7 +14,7 @@ from lab.lm import contexts, transformer
 from lab.lm import world as worlds
 from lab.lm.model import Model, Size
 from lab.lm.setup import Setup
-from lab.runs import results
+from lab.runs import replay, results
 from lab.traits import measures
 from tests import process
 from tests.tiny import CHAT, HOW, RIVERS, TEACHING, TIDES, TUNING, small_models
@@ -127,7 +127,7 @@ def folder(tmp_path_factory):
     with small_models() as patch, cache.artifacts_in(place / "artifacts"):
         patch.setitem(contexts.WORLDS, "context", CHAT)
         patch.setattr(lm_drift, "NUMBERS", TIDES)
-        return process.run_in(place, lm_drift.EXPERIMENT, CONFIG)
+        yield process.run_in(place, lm_drift.EXPERIMENT, CONFIG)
 
 
 @pytest.mark.slow  # a chain of two references, compiled from nothing
@@ -157,6 +157,15 @@ def test_a_tables_claims_have_every_null_and_layer(folder):
     said = lm_drift.EXPERIMENT.claims(table, results.read_record(folder / "run.json"))
     assert len({c.text for c in said}) == len(said) == 3 * len(drifted.COLUMNS) + 2
     assert all(c.verdict and c.null for c in said)
+
+
+@pytest.mark.slow  # one reference of the same chain again, with fewer controls
+def test_a_part_gives_some_of_the_same_rows(folder):
+    table, record = results.read(folder / "run.json")
+    rows = replay.recompute(record, table, part=True)
+    assert 0 < len(rows) < len([row for row in table if row["member"] == 0])
+    far = replay.distances(record, table, rows, part=True)
+    assert set(far) == set(record["units"]) and {d.largest for d in far.values()} == {0.0}
 
 
 @pytest.mark.slow  # of the same chain

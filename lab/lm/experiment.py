@@ -19,6 +19,7 @@ def experiment(
     claims: Callable[[Table, dict], list[Claim]],
     units: Mapping[str, str] = setup.UNITS,
     prepare: Callable = setup.prepare_references,
+    part: Callable[[Any], Any] = setup.part,
     **more: Any,
 ) -> Experiment:
     """A language experiment; its configurations are a `Setup`'s, or more.
@@ -36,7 +37,7 @@ def experiment(
         units=units,
         prepare=prepare,
         note=setup.note,
-        part=setup.part,
+        part=part,
         cpu_devices=setup.cpu_devices,
         **more,
     )
