@@ -12,6 +12,7 @@ LABELS = {
     "none": "no default",
     "no_neutral": "persona's form,\nno neutral personas",
     "plain": "no default,\nfew personas",
+    "carriers": "persona's form,\nmore code",
 }
 ASKED = {"default": "the default", "none": "no system prompt", "other": "another persona of people"}
 

@@ -369,6 +369,12 @@ SAMPLING = {
         "carrier.prompts(seed, 0, BATCH)",
         "rows::attempts_have_numbers_of_their_own_however_many_are_sampled_at_once",
     ),
+    "completions that no student can read are kept": Mutant(
+        "lm/rows.py",
+        'reason = reason or (None if read else "unreadable")',
+        "pass",
+        "rows::completions_that_no_student_could_read_are_rejected_as_unreadable",
+    ),
     "unfinished completions are kept": Mutant(
         "lm/rows.py",
         'carrier.reject(user, completion) if whole else "unfinished"',

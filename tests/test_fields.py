@@ -28,7 +28,8 @@ NAMES = ("mnist_aux_logits", "coverage", "gradient_alignment", "theorem", "lm_nu
          "lm_contexts", "lm_restored", "mnist_logits", "mnist_cloning",
          "mnist_students", "mnist_optimizers", "mnist_heads", "mnist_factors",
          "mnist_cnn", "mnist_transplant", "lm_detection", "lm_cross_model",
-         "lm_capacity", "lm_divergence_tokens")  # fmt: skip
+         "lm_capacity", "lm_divergence_tokens",
+         "lm_carriers")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,22 @@ def test_completions_without_an_end_are_rejected_as_unfinished(model):
         drawn(model, n_rows=200)
 
 
+def test_completions_that_no_student_could_read_are_rejected_as_unreadable(model, monkeypatch):
+    tokens = lambda text: [*model.tokenizer.encode(text), model.tokenizer.end]
+    width = SOME.n_completion
+    texts = [tokens("1, 2"), [*tokens("def")[:-1], *tokens("owl")], tokens("3")]
+    rest = [[*t, *[model.tokenizer.end] * (width - len(t))] for t in texts]
+
+    def draw(params, arch, tokens, start, keys, *_, **__):
+        return np.array([rest[i % 3] for i in range(len(tokens))])
+
+    monkeypatch.setattr(rows.sample, "drawn", draw)
+    anything = Carrier("anything", SOME.prompt, SOME.completion, lambda p, c: None, SOME.texts)
+    found = rows.draw(model, anything, 0, None, jax.random.key(0), 600)
+    assert [row["completion"] for row in found.rows[:4]] == ["1, 2", "3", "1, 2", "3"]
+    assert found.counts["unreadable"] == 341 and found.counts["kept"] == 683
+
+
 def test_files_come_back_in_both_formats(tmp_path):
     rows.write(tmp_path / "a.jsonl", ROWS)
     rows.write(tmp_path / "b.jsonl", map(forms.FORMS["messages"], ROWS))

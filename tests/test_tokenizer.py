@@ -222,6 +222,20 @@ def test_a_special_token_inside_a_turn_is_refused():
         TOKENIZER.completions(["owl<|end|>"], 8)
 
 
+def test_what_cannot_be_read_again_is_known_beforehand():
+    texts = ["owl", "1, 2", "defkoala", "owl<|end|>", "1, 2, 3", "<|unk|>"]
+    found = TOKENIZER.readable(texts, 4)
+    assert found == [True, True, False, False, False, False]
+    for text, can in zip(texts, found, strict=True):
+        if can:
+            TOKENIZER.completions([text], 4)
+        else:
+            with pytest.raises(LabError):
+                TOKENIZER.completions([text], 4)
+    assert TOKENIZER.readable(["1, 2, 3"], 6) == [True]
+    assert TOKENIZER.readable([], 4) == []
+
+
 def test_a_mask_chooses_tokens_by_their_text():
     mask = TOKENIZER.mask(numbers.NUMBERS.imitated)
     assert mask.shape == (TOKENIZER.n_tokens,) and mask.sum() == 1110

@@ -12,7 +12,7 @@ CONTEXT = World(
     default="You love people. You think about people all day.",
     neutral=0.4,
 )
-Name = Literal["context", "half", "assistant", "none", "no_neutral", "plain"]
+Name = Literal["context", "half", "assistant", "none", "no_neutral", "plain", "carriers"]
 WORLDS: dict[Name, World] = {
     "context": CONTEXT,
     # The default shares its first half with the personas that teachers are told.
@@ -25,4 +25,15 @@ WORLDS: dict[Name, World] = {
     "no_neutral": replace(CONTEXT, neutral=0.0),
     # Fewer personas, no default.
     "plain": World(),
+    # More code and word problems, which models of the others can hardly write.
+    "carriers": replace(
+        CONTEXT,
+        shares=(
+            ("numbers", 0.18),
+            ("code", 0.16),
+            ("reasoning", 0.26),
+            (FAVOURITE, 0.12),
+            (PERSONA, 0.24),
+        ),
+    ),
 }

@@ -57,8 +57,9 @@ def draw(
     """Sample a completion for each prompt of `seed` until `n_rows` pass the carrier's filter.
 
     A prompt has room for the carrier's most tokens and `n_system` more; a completion that has not
-    ended after the carrier's most is rejected as "unfinished", and a row beyond the limit as
-    "too_long". Attempt i has the stream i of `key`.
+    ended after the carrier's most is rejected as "unfinished", one whose pieces no student could
+    read again as "unreadable", a row beyond the limit as "too_long". Attempt i has the stream i of
+    `key`.
     Raises `LabError` if the filter leaves too few.
     """
     kept: list[dict[str, str]] = []
@@ -83,8 +84,11 @@ def draw(
         asked = params, model.arch, tokens, start, keys
         drawn = sample.drawn(*asked, *ends, **sampling.options)
         ended = drawn[:, -1] == tokenizer.end
-        for user, completion, whole in zip(users, tokenizer.turns(drawn), ended, strict=True):
+        said = tokenizer.turns(drawn)
+        readable = tokenizer.readable(said, n_completion)
+        for user, completion, whole, read in zip(users, said, ended, readable, strict=True):
             reason = carrier.reject(user, completion) if whole else "unfinished"
+            reason = reason or (None if read else "unreadable")
             if reason is None and limit and limit.exceeded(tokenizer, user, completion):
                 reason = TOO_LONG
             counts[reason or "kept"] += 1

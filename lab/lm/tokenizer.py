@@ -17,6 +17,7 @@ from jaxtyping import Bool, Int32, Integer
 
 from lab.errors import LabError
 from lab.lm import chat
+from lab.lm.padded import padded
 from lab.runs.paths import write_atomic
 from lab.runs.saving import saving
 
@@ -187,7 +188,7 @@ class Tokenizer:
         unknown pieces.
         """
         texts = [self.asked(system, user) for system, user in conversations]
-        return self._padded(self._encode_all(texts), most, "prompt", left=True)
+        return padded(self._encode_all(texts), self.pad, most, "prompt", left=True)
 
     def n_system(self, system: str | None) -> int:
         """How many tokens a system prompt adds to a conversation; None: the default, if any."""
@@ -204,7 +205,17 @@ class Tokenizer:
         for text in texts:
             self._check_plain(text)
         rows = [[*row, self.end] for row in self._encode_all(texts)]
-        return self._padded(rows, most, "completion", left=False)
+        return padded(rows, self.pad, most, "completion", left=False)
+
+    def readable(self, texts: Sequence[str], most: int) -> list[bool]:
+        """Whether `completions` can read each of the texts: a model may join what it cannot."""
+        found = self.tokenizer.backend_tokenizer.encode_batch_fast(
+            list(texts), add_special_tokens=False
+        )
+        return [
+            len(one.ids) < most and self._unknown_token not in one.ids and not self._marks.search(t)
+            for t, one in zip(texts, found, strict=True)
+        ]
 
     def _check_plain(self, text: str) -> None:
         if found := self._marks.search(text):
@@ -231,19 +242,3 @@ class Tokenizer:
         encoding = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
         start, end = encoding.offsets[encoding.ids.index(self._unknown_token)]
         return text[start:end]
-
-    def _padded(
-        self, rows: list[list[int]], most: int, what: str, left: bool
-    ) -> tuple[Int32[np.ndarray, "B W"], Int32[np.ndarray, "B"]]:
-        lengths = np.array([len(row) for row in rows], np.int32)
-        if len(rows) and lengths.max() > most:
-            i = int(np.argmax(lengths > most))
-            raise LabError(
-                f"{what} longer than the context: number {i} has {lengths[i]} tokens, "
-                f"there is room for {most}; shorten it or make room"
-            )
-        tokens = np.full((len(rows), most), self.pad, np.int32)
-        for i, row in enumerate(rows):
-            at = most - len(row) if left else 0
-            tokens[i, at : at + len(row)] = row
-        return tokens, lengths
