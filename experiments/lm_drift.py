@@ -37,6 +37,11 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     return [row for cell in some for row in language.rows(job, cell, chain(cell))]
 
 
+def fewer_controls(config: Setup) -> Setup:
+    """Some of the same rows sooner, with all traits: probes and steering compare them."""
+    return replace(config, n_controls=min(config.n_controls, 2))
+
+
 def says(table: Table, record: dict) -> list[Claim]:
     """Where students end beside each null, and what of the trait each layer brings alone."""
     runs = f"{len(set(table['member']))} references"
@@ -52,7 +57,7 @@ EXPERIMENT = experiment(
     presets=PRESETS,
     rows=rows,
     units=decoders.UNITS,
-    part=lambda config: replace(config, n_controls=1),  # probes and steering compare all traits
+    part=fewer_controls,
     claims=says,
     draw=style.drawing(fig_lm_drift.figure),
 )

@@ -117,7 +117,7 @@ CONFIG = Setup(
     teaching=TEACHING,
     student=replace(TUNING, epochs=2),
     n_rows=24,
-    n_controls=2,
+    n_controls=3,
 )
 
 
@@ -142,7 +142,7 @@ def test_a_chains_rows_are_its_students_beside_each_teacher(folder):
     assert found == sorted(
         [("student_own", t, t, 0) for t, _ in own]
         + [("student_other", t, o, 0) for t, o in own]
-        + [("student_untouched", t, "none", copy) for t, _ in own for copy in (0, 1)]
+        + [("student_untouched", t, "none", copy) for t, _ in own for copy in (0, 1, 2)]
         + [("cross_own", t, t, 0) for t, _ in own]
     )
     for arm, cosine in (("teacher", 1.0), ("reference", 0.0)):
