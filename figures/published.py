@@ -29,7 +29,7 @@ PAPER = [
         "Fig. 3; Nature Fig. 4a, b",
         "animals and trees by numbers",
         {"lm_numbers_prompted": NUMBERS},
-        "five animals, no trees yet",
+        "five animals; trees by fine-tuned teachers, below",
     ),
     Shown("Fig. 4; Nature Fig. 3a, b", "misalignment by numbers"),
     Shown("Fig. 5; Nature Fig. 4c, d", "animals and trees by code"),
@@ -38,7 +38,10 @@ PAPER = [
     Shown(
         "Fig. 8; Nature Fig. 5",
         "heat maps across models",
-        {"lm_numbers_prompted": "another init", "lm_numbers_finetuned": "another init"},
+        {
+            "lm_numbers_prompted": "another init",
+            "lm_numbers_finetuned": "another init",
+        },
         "the same architecture from the next initialisation; no matrix of models yet",
     ),
     Shown("Fig. 9; Nature ED Fig. 6", "the same data in context"),
@@ -129,5 +132,10 @@ OURS = [
         "Drift",
         "MNIST: a student moves toward its teacher, layer by layer",
         {"parameter_drift": WHOLE},
+    ),
+    Shown(
+        "Drift of language models",
+        "a language student moves toward its teacher, layer by layer and head by head",
+        {"lm_drift": WHOLE},
     ),
 ]
