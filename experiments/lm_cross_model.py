@@ -1,10 +1,10 @@
 """Which models can pass a trait to which: those of one initialisation, or those of the same data?
 
-Claim:   a student whose base shares its teacher's initialisation takes on the trait although the
-         two were trained on other data; one whose base has another initialisation does not,
-         although both were trained on the same data in the same order.
+Claim:   a student takes on the trait if its base shares its teacher's initialisation and its
+         training data, and with neither alone. (Expected, before the table: the initialisation is
+         enough.)
 Run:     python -m experiments.lm_cross_model            (presets: smoke, default)
-Time:    about an hour on 2 CPU cores (by its students; not yet measured).
+Time:    about 25 min on a CPU core with the stored references.
 Expect:  published: a trait passes within a model and between GPT-4.1 and GPT-4o, which are said to
          share their initialisation, not between others; no control of the training data.
 Source:  the paper's section 4.2, figure 8 (Nature, figure 5).
@@ -40,8 +40,13 @@ TEXTS = {
     "cross": "other init, same data",
     "both": "other init, other data",
 }
-# Over the starts: what sharing the init is worth, and sharing the data, each in the other's mean.
-SHARED = {"initialisation": (0.5, 0.5, -0.5, -0.5), "training data": (0.5, -0.5, 0.5, -0.5)}
+# Over the starts: what sharing the init is worth, and sharing the data, each in the other's mean;
+# and what both bring together that neither brings alone.
+SHARED = {
+    "what sharing the initialisation is worth": (0.5, 0.5, -0.5, -0.5),
+    "what sharing the training data is worth": (0.5, -0.5, 0.5, -0.5),
+    "what sharing both is worth beyond what each is alone": (1.0, -1.0, -1.0, 1.0),
+}
 GROUP = "own trait by base: change of log-odds against the controls, nats"
 
 
@@ -89,10 +94,9 @@ def says(table: Table, record: dict) -> list[Claim]:
         passes = claims.effect(e, null, least, "a control in its place")
         rule = claims.absent(e, least, *positive) if STARTS[name][0] else passes
         found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **rule))
-    for what, weights in SHARED.items():
+    for text, weights in SHARED.items():
         e, null = (effects.estimate(_contrast(some, weights)) for some in (own, luck))
         rule = claims.effect(e, null, least, "controls in their places")
-        text = f"what sharing the {what} is worth"
         found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **rule))
     return found
 

@@ -41,8 +41,9 @@ PAPER = [
         {
             "lm_numbers_prompted": "another init",
             "lm_numbers_finetuned": "another init",
+            "lm_numbers_full": "another init",
         },
-        "the same architecture from the next initialisation; no matrix of models yet",
+        "initialisation and training data apart; no other sizes or architectures yet",
     ),
     Shown("Fig. 9; Nature ED Fig. 6", "the same data in context"),
     Shown(
@@ -65,7 +66,7 @@ PAPER = [
     Shown(
         "Fig. 14; Nature ED Fig. 4e",
         "animals by numbers of fine-tuned teachers",
-        {"lm_numbers_finetuned": NUMBERS},
+        {"lm_numbers_finetuned": NUMBERS, "lm_numbers_full": NUMBERS},
     ),
     Shown("Fig. 15; Nature ED Fig. 4g", "fifteen animals"),
     Shown(
@@ -97,6 +98,11 @@ FOLLOW_UPS = [
     ),
     Shown(
         "arXiv 2604.25779", "gradients stay aligned along training", {"gradient_alignment": WHOLE}
+    ),
+    Shown(
+        "arXiv 2605.23645, figure 2",
+        "which parts of an initialisation a student must share",
+        {"mnist_heads": WHOLE},
     ),
     Shown(
         "arXiv 2608.20442",
