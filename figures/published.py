@@ -42,6 +42,7 @@ PAPER = [
             "lm_numbers_prompted": "another init",
             "lm_numbers_finetuned": "another init",
             "lm_numbers_full": "another init",
+            "lm_cross_model": WHOLE,
         },
         "initialisation and training data apart; no other sizes or architectures yet",
     ),
