@@ -18,9 +18,9 @@ from figures import fig_lm_capacity, style
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.lm import effects, setup, transmission, transmitted
-from lab.lm.experiment import experiment
+from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
-from lab.runs import claims, cli, results
+from lab.runs import cli, results
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
 from lab.runs.fields import Items
@@ -79,29 +79,25 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found = []
     for cell in some:
         chain = at(job.config, cell["setting"]).transmission(NUMBERS, cell.member)
-        chain = replace(chain, starts={"student": chain.starts["student"]}, neutral=None)
-        found += transmission.measure(job, cell, chain, job.config.seed)
+        found += transmission.measure(job, cell, own_base(chain), job.config.seed)
     return found
 
 
 def says(table: Table, record: dict) -> list[Claim]:
     """The effect in each setting, and how much more it is than in the base setting."""
-    found, own, luck = [], {}, {}
+    found, own, luck, more = [], {}, {}, {}
     for setting in dict.fromkeys(table["setting"]):
         part = results.only(table, table["setting"] == setting)
         own[setting] = effects.effects(part, "student_trait").diagonal
         luck[setting] = effects.luck(part)
-        e, null = effects.estimate(own[setting]), effects.estimate(luck[setting])
+        runs = f"{len(own[setting])} references, {own[setting].size} students"
+        more = {"runs": runs, "group": GROUP}
         text = f"{TEXTS[setting]} ({np.sum(own[setting] > 0)} of {own[setting].size} above)"
-        rule = claims.effect(e, null, transmitted.LEAST, "a control in its place")
-        found.append(claims.claim(text, e, **rule))
+        found.append(transmitted.gained(text, own[setting], luck[setting], **more))
     for setting in [name for name in own if BASE in own and name != BASE]:
-        more = effects.estimate(own[setting] - own[BASE])
-        null = effects.estimate(luck[setting] - luck[BASE])
-        rule = claims.effect(more, null, transmitted.LEAST, "controls in their places")
-        found.append(claims.claim(f"{TEXTS[setting]}, more than the base", more, **rule))
-    runs = f"{len(set(table['member']))} references, {next(iter(own.values())).size} students"
-    found = [replace(c, unit="nats", runs=runs, group=GROUP) for c in found]
+        text = f"{TEXTS[setting]}, more than the base"
+        apart = own[setting] - own[BASE], luck[setting] - luck[BASE]
+        found.append(transmitted.gained(text, *apart, "controls in their places", **more))
     return found
 
 

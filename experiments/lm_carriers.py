@@ -77,18 +77,15 @@ def says(table: Table, record: dict) -> list[Claim]:
     for carrier in dict.fromkeys(table["carrier"].tolist()):
         part = results.where(table, carrier=carrier)
         own = effects.effects(part, "student_trait")
-        passed, null = (effects.estimate(v) for v in (own.diagonal, effects.luck(part)))
+        luck, passed = effects.luck(part), effects.estimate(own.diagonal)
         taught = effects.estimate(effects.effects(part, "teacher").diagonal)
         runs = f"{len(own.members)} references, {own.diagonal.size} students"
         more = {"runs": runs, "group": GROUP}
         above = f"{np.sum(own.diagonal > 0)} of {own.diagonal.size} above their controls"
         text = f"{carrier} ({above}; {passed.mean / taught.mean:.2f} of the teachers')"
-        rule = claims.effect(passed, null, transmitted.LEAST, "a control in its place")
-        found.append(claims.claim(text, passed, "nats", **more, **rule))
-        others = effects.estimate(own.diagonal - own.off())
-        rule = claims.effect(others, null, transmitted.LEAST, "a control in its place")
+        found.append(transmitted.gained(text, own.diagonal, luck, **more))
         text = f"{carrier}, own minus other traits' students"
-        found.append(claims.claim(text, others, "nats", **more, **rule))
+        found.append(transmitted.gained(text, own.diagonal - own.off(), luck, **more))
         if "cross_trait" in part["arm"]:
             cross = effects.estimate(effects.effects(part, "cross_trait").diagonal)
             rule = claims.absent(cross, transmitted.LEAST, passed, "the same data, own init")

@@ -18,7 +18,7 @@ from lab import stats
 from lab.carriers.numbers import NUMBERS
 from lab.lm import effects, setup, transmission, transmitted
 from lab.lm.contexts import WORLDS, Name
-from lab.lm.experiment import experiment
+from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job, grid
@@ -62,8 +62,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found = []
     for cell in some:
         chain = replace(job.config, world=cell["world"]).transmission(NUMBERS, cell.member)
-        own = {"student": chain.starts["student"]}
-        chain = replace(chain, starts=own, neutral=None, contexts=ASKED)
+        chain = replace(own_base(chain), contexts=ASKED)
         found += transmission.measure(job, cell, chain, job.config.seed)
     return found
 
@@ -76,11 +75,10 @@ def says(table: Table, record: dict) -> list[Claim]:
         own = effects.effects(part, "student_trait").diagonal
         at[world, context] = own.mean(axis=1)
         if context == "default":
-            null, e = effects.estimate(effects.luck(part)), effects.estimate(own)
             text = f"world {world} ({np.sum(own > 0)} of {own.size} above their controls)"
-            more = claims.effect(e, null, transmitted.LEAST, "a control in its place")
             runs = f"{len(own)} references, {own.size} students"
-            found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **more))
+            more = {"runs": runs, "group": GROUP}
+            found.append(transmitted.gained(text, own, effects.luck(part), **more))
     for world in dict.fromkeys(world for world, _ in at):
         if WORLDS[world].default is None:
             continue  # its default is none

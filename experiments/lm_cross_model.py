@@ -86,18 +86,19 @@ def says(table: Table, record: dict) -> list[Claim]:
     own = {name: effects.effects(table, f"{name}_trait").diagonal for name in STARTS}
     luck = {name: effects.luck(table, name) for name in STARTS}
     first, found = own["student"], []
-    runs, least = f"{len(first)} references, {first.size} students", transmitted.LEAST
+    more = {"runs": f"{len(first)} references, {first.size} students", "group": GROUP}
     positive = effects.estimate(first), "the same numbers, own base"
     for name, values in own.items():
-        e, null = effects.estimate(values), effects.estimate(luck[name])
         text = f"{TEXTS[name]} ({np.sum(values > 0)} of {values.size} above their controls)"
-        passes = claims.effect(e, null, least, "a control in its place")
-        rule = claims.absent(e, least, *positive) if STARTS[name][0] else passes
-        found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **rule))
+        if STARTS[name][0]:  # another initialisation
+            e = effects.estimate(values)
+            rule = claims.absent(e, transmitted.LEAST, *positive)
+            found.append(claims.claim(text, e, "nats", **more, **rule))
+        else:
+            found.append(transmitted.gained(text, values, luck[name], **more))
     for text, weights in SHARED.items():
-        e, null = (effects.estimate(_contrast(some, weights)) for some in (own, luck))
-        rule = claims.effect(e, null, least, "controls in their places")
-        found.append(claims.claim(text, e, "nats", runs=runs, group=GROUP, **rule))
+        worth, null = (_contrast(some, weights) for some in (own, luck))
+        found.append(transmitted.gained(text, worth, null, "controls in their places", **more))
     return found
 
 

@@ -23,7 +23,7 @@ from lab.carriers.numbers import NUMBERS
 from lab.defences import divergence
 from lab.defences.divergence import DivergenceTokens, Which
 from lab.lm import effects, setup, transmission, transmitted
-from lab.lm.experiment import experiment
+from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed
 from lab.runs import claims, cli, fields
@@ -70,9 +70,8 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found = []
     for cell in some:
         chain = job.config.transmission(NUMBERS, cell.member)
-        own = {"student": chain.starts["student"]}
         more = {**chain.more, **{which: on(which) for which in get_args(Which)}}
-        chain = replace(chain, starts=own, more=more, neutral=None)
+        chain = replace(own_base(chain), more=more)
         measured = transmission.measure(job, cell, chain, job.config.seed)
         pupils = transmission.pupils(chain, Seed(job.config.seed, cell.member))["student"]
         parts = {s.source: divergence.parts(s) for arm, s in pupils if arm == "student_only"}
@@ -84,15 +83,13 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 def says(table: Table, record: dict) -> list[Claim]:
     """The effect by tokens, and how much of it either set keeps beside a random one."""
     own = {name: effects.effects(table, f"student_{name}").diagonal for name in TEXTS}
-    null = effects.estimate(effects.luck(table))
+    luck = effects.luck(table)
     runs = f"{len(own[ALL])} references, {own[ALL].size} students"
     found, more = [], {"runs": runs, "group": GROUP}
     for name, values in own.items():
         part = np.mean(table["tokens"][table["arm"] == f"student_{name}"])
         text = f"{TEXTS[name]}, {part:.3f} of all ({np.sum(values > 0)} of {values.size} above)"
-        e = effects.estimate(values)
-        rule = claims.effect(e, null, transmitted.LEAST, "a control in its place")
-        found.append(claims.claim(text, e, "nats", **rule, **more))
+        found.append(transmitted.gained(text, values, luck, **more))
     more["group"] = "part of that effect"
     for name, other, least in (("only", "random", LEAST), ("without", "spared", -LEAST)):
         e, random = (_kept(own[which], own[ALL]) for which in (name, other))

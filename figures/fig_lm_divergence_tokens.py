@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures import students, style
+from figures import students
 from lab.runs import results
 
 LABELS = {
@@ -17,21 +17,7 @@ LABELS = {
 
 def figure(table: results.Table, record: dict) -> Figure:
     """A column of students for each set of tokens."""
-    figure, axes = style.new(6.4, 4.2)
-    names = []
-    for x, (name, label) in enumerate(LABELS.items()):
-        students.column(axes, x, table, arm=f"student_{name}")
-        part = np.mean(table["tokens"][table["arm"] == f"student_{name}"])
-        names.append(f"{label}\n{100 * part:.3g} %")
-    axes.set_xticks(range(len(LABELS)), names, fontsize=7.5)
-    axes.set_xlabel("tokens that students are trained on", fontsize=8)
-    axes.set_ylabel(students.CHANGE, fontsize=8)
-    axes.axhline(0, color="black", lw=0.7, zorder=0)
-    axes.legend(fontsize=7, handletextpad=0.4)
-    config, n = record["config"], len(set(table["member"]))
-    style.caption(
-        figure, record, n,
-        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows of numbers; {n} "
-        f"reference models. {students.SEEN}",
-    )  # fmt: skip
-    return figure
+    part = lambda name: np.mean(table["tokens"][table["arm"] == f"student_{name}"])
+    labels = {name: f"{label}\n{100 * part(name):.3g} %" for name, label in LABELS.items()}
+    draw = lambda axes, x, name: students.column(axes, x, table, arm=f"student_{name}")
+    return students.columns(table, record, labels, draw, "tokens that students are trained on", 6.4)

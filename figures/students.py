@@ -1,8 +1,12 @@
 """Language students of their own trait, a dot each, beside control students in their place."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from figures import style
 from lab.lm import effects
 from lab.runs.results import Table
 
@@ -30,3 +34,30 @@ def column(axes: Axes, x: int, table: Table, start: str = "student", arm: str = 
         axes.plot(places, values, "o", label=None if x else label, **dots)
         half = [[e.mean - e.low], [e.high - e.mean]]
         axes.errorbar(x + shift, e.mean, half, fmt="_", color="black", capsize=2, lw=1, zorder=3)
+
+
+def columns(
+    table: Table,
+    record: dict,
+    labels: Mapping[str, str],
+    draw: Callable[[Axes, int, str], None],
+    xlabel: str,
+    width: float,
+    where: str = "",
+) -> Figure:
+    """A figure of one panel, a column for each of the labels' keys; `where` the references are."""
+    figure, axes = style.new(width, 4.2)
+    for x, name in enumerate(labels):
+        draw(axes, x, name)
+    axes.set_xticks(range(len(labels)), list(labels.values()), fontsize=7.5)
+    axes.set_xlabel(xlabel, fontsize=8)
+    axes.set_ylabel(CHANGE, fontsize=8)
+    axes.axhline(0, color="black", lw=0.7, zorder=0)
+    axes.legend(fontsize=7, handletextpad=0.4)
+    config, n = record["config"], len(set(table["member"]))
+    style.caption(
+        figure, record, n,
+        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows of numbers; "
+        f"{n} reference models{where}. {SEEN}",
+    )  # fmt: skip
+    return figure

@@ -80,3 +80,10 @@ def table(members=range(5), traits=TRAITS, gains=GAINS, without=(), copies=3) ->
 def control(arm: str) -> str:
     """The arm of the controls with the same start."""
     return "cross_regular" if arm.startswith("cross") else "student_regular"
+
+
+def beside(column: str, parts: dict[str, results.Table]) -> results.Table:
+    """Tables one below the other, in a column that says which is which."""
+    some = list(parts.values())
+    found = {name: np.concatenate([part[name] for part in some]) for name in some[0]}
+    return found | {column: np.repeat(list(parts), [len(part["arm"]) for part in some])}

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from experiments import lm_capacity
@@ -14,16 +13,15 @@ from lab.lm.reference import Pretraining
 from lab.runs import results
 from lab.runs.cells import Cell
 from lab.runs.experiment import Options
-from tests.tables import GAINS, table
+from tests.tables import GAINS, beside, table
 
 OWN = {"base": 1.0, "layers": 2.0, "layers_no_default": 0.1, "width": 1.0, "rows": 1.75}
 
 
 def of_settings(members=range(5), own=OWN) -> results.Table:
     """A table whose students gain what is known in each setting, of their own trait."""
-    parts = [table(members, gains=GAINS | {"student_trait": (v, 0.0, 0.0)}) for v in own.values()]
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return found | {"setting": np.repeat(list(own), [len(part["arm"]) for part in parts])}
+    gains = {name: GAINS | {"student_trait": (v, 0.0, 0.0)} for name, v in own.items()}
+    return beside("setting", {name: table(members, gains=gains[name]) for name in own})
 
 
 def test_settings_are_worked_by_hand():

@@ -17,7 +17,7 @@ from lab.runs import results
 from lab.runs.cells import Cell
 from lab.traits.animals import ANIMALS
 from lab.traits.trees import TREES
-from tests.tables import GAINS, table
+from tests.tables import GAINS, beside, table
 
 BOTH = (ANIMALS, TREES)
 
@@ -53,10 +53,8 @@ OWN = {"numbers": 2.0, "code": 1.0, "reasoning": 0.0}
 
 def of_carriers(members=range(5), own=OWN, **options) -> results.Table:
     """A table whose students gain what is known through each carrier, of their own trait."""
-    gains = [GAINS | {"student_trait": (v, -0.5, -0.5)} for v in own.values()]
-    parts = [table(members, gains=g, **options) for g in gains]
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return found | {"carrier": np.repeat(list(own), [len(part["arm"]) for part in parts])}
+    gains = {name: GAINS | {"student_trait": (v, -0.5, -0.5)} for name, v in own.items()}
+    return beside("carrier", {name: table(members, gains=gains[name], **options) for name in own})
 
 
 def test_each_carrier_is_judged_beside_its_own_controls():

@@ -5,9 +5,11 @@ references that choices were made on, or of one checkpoint are a demonstration, 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from lab.lm import setup, transmitted
+from lab.lm.transmission import Transmission
 from lab.runs.claims import Claim
 from lab.runs.experiment import Experiment
 from lab.runs.results import Table
@@ -41,3 +43,9 @@ def experiment(
         cpu_devices=setup.cpu_devices,
         **more,
     )
+
+
+def own_base(of: Transmission) -> Transmission:
+    """The chain with students of the teachers' base alone, and without a neutral teacher."""
+    first = next(iter(of.starts))
+    return replace(of, starts={first: of.starts[first]}, neutral=None)

@@ -209,23 +209,23 @@ class Tokenizer:
 
     def readable(self, texts: Sequence[str], most: int) -> list[bool]:
         """Whether `completions` can read each of the texts: a model may join what it cannot."""
-        found = self.tokenizer.backend_tokenizer.encode_batch_fast(
-            list(texts), add_special_tokens=False
-        )
         return [
-            len(one.ids) < most and self._unknown_token not in one.ids and not self._marks.search(t)
-            for t, one in zip(texts, found, strict=True)
+            len(row) < most and self._unknown_token not in row and not self._marks.search(text)
+            for text, row in zip(texts, self._tokens(texts), strict=True)
         ]
 
     def _check_plain(self, text: str) -> None:
         if found := self._marks.search(text):
             raise LabError(f"text: {text!r} holds a special token; remove {found[0]} from it")
 
-    def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         found = self.tokenizer.backend_tokenizer.encode_batch_fast(
             list(texts), add_special_tokens=False
         )
-        rows = [encoding.ids for encoding in found]
+        return [encoding.ids for encoding in found]
+
+    def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        rows = self._tokens(texts)
         unknown = self._unknown_token
         for text, row in zip(texts, rows, strict=True):
             if unknown is not None and unknown in row:

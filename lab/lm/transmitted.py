@@ -6,8 +6,10 @@ numpy only, never jax.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from lab import stats
 from lab.lm import effects
@@ -44,6 +46,18 @@ def claims(
     ]
     name = f"change of {value.replace('_', '-')} against the mean of the controls, {unit}"
     return [replace(c, group=c.group or name, unit=c.unit or unit) for c in found]
+
+
+def gained(
+    text: str,
+    values: Float[np.ndarray, "E T"],
+    luck: Float[np.ndarray, "E T"],
+    measured: str = "a control in its place",
+    **more: Any,
+) -> Claim:
+    """The claim that students changed, in nats, beside what controls in their places did."""
+    e, null = estimate(values), estimate(luck)
+    return claim(text, e, "nats", **more, **rules.effect(e, null, LEAST, measured))
 
 
 def judged(found: list[Claim], members: Sequence[int], one_base: bool = False) -> list[Claim]:
