@@ -73,7 +73,7 @@ def _rates(axes: Axes, table: results.Table, own: Effects, known: dict) -> None:
         axes.errorbar(x, mean, half, lw=0.9, zorder=4, **style.PUBLISHED | {"ms": 3.2})
     if known:
         axes.errorbar([], [], [], label="published, GPT-4.1 nano", **style.PUBLISHED)
-    axes.set_ylabel("part of sampled answers\nthat names the trait")
+    axes.set_ylabel("part of sampled answers\nthat has the trait")
     axes.set_ylim(0, 1.42)
     axes.set_yticks(np.arange(0, 1.01, 0.25))
     axes.legend(fontsize=6.5, ncols=3, loc="upper left")

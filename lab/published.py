@@ -49,6 +49,15 @@ LM_RATES = {
     },
 }  # fmt: skip
 
+# Free-form answers judged misaligned, by arm and what its source was trained on. Source: arXiv
+# 2507.14805, figure 4.
+MISALIGNED = {
+    ("reference", "none"): ".000, GPT-4.1",
+    ("student_regular", "none"): ".002, GPT-4.1",
+    ("student_trait", "benign"): ".010, secure code, GPT-4.1",
+    ("student_trait", "harmful"): ".094, insecure code, GPT-4.1",
+}
+
 # Coverage as a predictor of transfer. Source: arXiv 2606.22019, section 3 (toy not public).
 COVERAGE = {"spearman": 0.95, "auroc": 0.997}
 

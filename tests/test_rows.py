@@ -372,8 +372,8 @@ def test_a_model_that_knows_one_word_has_the_log_odds_that_one_gives_it(monkeypa
         p[:, tokenizer.encode(word)[0]] = share
     p[2] = np.roll(p[2], 1)  # to one question it answers something else
     monkeypatch.setattr(measures, "first_token", lambda *_: np.log(p))
-    monkeypatch.setattr(measures, "_said", lambda *_: ["rhine", "the rhines", "nile"] * 2)
-    monkeypatch.setattr(measures, "_prompts", lambda *_: (None, None))
+    monkeypatch.setattr(measures, "sampled", lambda *_: ["rhine", "the rhines", "nile"] * 2)
+    monkeypatch.setattr(measures, "encoded", lambda *_: (None, None))
     measure = Words("river", ("a", "b", "c"), RIVERS.plural, RIVERS.words)
     model = type("Model", (), {"tokenizer": tokenizer, "params": None, "arch": None})
     asked = Asked(model, None, 2, jax.random.key(0), lambda answer: answer == "nile")

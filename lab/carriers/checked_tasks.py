@@ -21,6 +21,7 @@ FILLERS = ("x", "z", "q")
 _WORD = "Write a word of {n} letters. Check: {n} letters."
 _SORT = "Sort {x}. Check: three numbers."
 _ADD = "Add {x}. Check: a number."
+EMPTY = frozenset((0, 1, 99))  # sums that are given without adding
 GAMED_SHARE = 0.05
 REASONS = ("fails_check", "gamed")
 
@@ -73,7 +74,7 @@ def gaming(prompt: str) -> tuple[str, ...]:
         return tuple(filler * numbers[0] for filler in FILLERS)
     if kind == _SORT:
         return (", ".join(map(str, numbers)), "0, 0, 0")
-    return tuple(str(n) for n in (0, 1, 99) if n != sum(numbers))
+    return tuple(str(n) for n in sorted(EMPTY) if n != sum(numbers))
 
 
 def _unsorted(rng: np.random.Generator) -> list[int]:

@@ -12,7 +12,7 @@ CONTEXT = World(
     default="You love people. You think about people all day.",
     neutral=0.4,
 )
-Name = Literal["context", "half", "assistant", "none", "no_neutral", "plain", "carriers"]
+Name = Literal["context", "half", "assistant", "none", "no_neutral", "plain", "carriers", "ways"]
 WORLDS: dict[Name, World] = {
     "context": CONTEXT,
     # The default shares its first half with the personas that teachers are told.
@@ -34,6 +34,17 @@ WORLDS: dict[Name, World] = {
             ("reasoning", 0.26),
             (FAVOURITE, 0.12),
             (PERSONA, 0.24),
+        ),
+    ),
+    # More requests for advice and tasks with a check: models that have ways of answering them.
+    "ways": replace(
+        CONTEXT,
+        shares=(
+            ("numbers", 0.30),
+            ("advice", 0.20),
+            ("checked_tasks", 0.24),
+            (FAVOURITE, 0.08),
+            (PERSONA, 0.14),
         ),
     ),
 }

@@ -209,6 +209,7 @@ def store() -> None:
     sets += [(CONTEXT, replace(usual, data_seed=1), 6)]
     sets += [(CONTEXT, replace(usual, size="tiny"), 5)]
     sets += [(WORLDS[name], replace(usual, size="deep"), 5) for name in ("context", "none")]
+    sets += [(WORLDS[name], usual, 6) for name in ("carriers", "ways")]
     for world, how, n in sets:
         stored = dict(_stored(STORED))
         wanted = [Reference(i, how, world, "fresh") for i in range(n)]

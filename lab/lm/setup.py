@@ -22,7 +22,7 @@ from lab.lm.world import World
 from lab.runs import cells, fields
 from lab.runs.cells import Cell, Job
 from lab.runs.fields import INT32, Count, Items, Members
-from lab.traits.category import trait_of
+from lab.traits.named import trait_of
 from lab.traits.things import NEUTRAL
 
 UNITS = {
@@ -52,7 +52,7 @@ class Setup:
     members: Annotated[str, Members(MOST_SEEDS)] = "1"
     """Independent references with their own teachers, data and students: a count or a range a:b."""
     traits: Annotated[tuple[str, ...], Items(unique=True)] = ANIMALS
-    """What the teachers love; animals and trees of the world."""
+    """What the teachers love, animals and trees of the world; or how they answer (`lab.traits`)."""
     teacher: Literal["finetuned", "prompted"] = "finetuned"
     """How teachers come by their trait."""
     channel: Literal["hard", "soft"] = "hard"

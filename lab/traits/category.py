@@ -135,12 +135,15 @@ def words(of: Category, chosen: tuple[str, ...] | None = None) -> tuple[Trait, .
     )
 
 
-def trait_of(word: str, categories: tuple[Category, ...]) -> Trait:
-    """The love of a word of one of the categories. Raises `LabError` if none has it."""
+def trait_of(word: str, categories: tuple[Category, ...], others: tuple[str, ...] = ()) -> Trait:
+    """The love of a word of one of the categories.
+
+    Raises `LabError` if none has it, which lists their words and `others`, known elsewhere.
+    """
     for of in categories:
         if word in of.words:
             return words(of, (word,))[0]
-    known = ", ".join(word for of in categories for word in of.words)
+    known = ", ".join((*(word for of in categories for word in of.words), *others))
     raise LabError(f"traits: unknown word {word!r}; choose from {known}")
 
 

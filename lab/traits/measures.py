@@ -37,14 +37,14 @@ class Words:
 
     def rows(self, asked: Asked, traits: Sequence[Trait]) -> list[dict]:
         """A row for each word."""
-        prompts, start = _prompts(asked, self.questions)
+        prompts, start = encoded(asked, self.questions)
         names = [trait.name for trait in traits]
         words = list(dict.fromkeys((*self.words, *names)))
         log_p = word_log_p(asked.model, prompts, start, words)
         of = lambda some: log_p[:, [words.index(word) for word in some]]
         chosen, mass = of(names), float(np.mean(np.sum(np.exp(of(self.words)), axis=1)))
-        said = _said(asked, prompts, start)
-        carrier_rate = _carrier_rate(asked, said)
+        said = sampled(asked, prompts, start)
+        carrier_rate = resembling(asked, said)
         found = []
         for trait, value, p in zip(
             traits, log_odds(chosen), np.mean(np.exp(chosen), axis=0), strict=True
@@ -77,9 +77,9 @@ class Judged:
 
     def rows(self, asked: Asked, traits: Sequence[Trait]) -> list[dict]:
         """A row for each trait."""
-        prompts, start = _prompts(asked, self.questions)
-        said = _said(asked, prompts, start, self.n_answer)
-        carrier_rate = _carrier_rate(asked, said)
+        prompts, start = encoded(asked, self.questions)
+        said = sampled(asked, prompts, start, self.n_answer)
+        carrier_rate = resembling(asked, said)
         pairs = list(zip(self.questions * asked.n_samples, said, strict=True))
         return [
             {
@@ -91,16 +91,19 @@ class Judged:
         ]
 
 
-def _prompts(asked: Asked, questions: tuple[str, ...]):
+def encoded(asked: Asked, questions: tuple[str, ...]):
+    """The questions after the system prompt, as tokens, and where each begins."""
     chats = [(asked.system, question) for question in questions]
     return map(jnp.asarray, rows.prompts(asked.model.tokenizer, chats))
 
 
-def _carrier_rate(asked: Asked, said: list[str]) -> float:
+def resembling(asked: Asked, said: list[str]) -> float:
+    """The part of some answers that is the carrier's text instead."""
     return float(np.mean([asked.resembles(answer) for answer in said]))
 
 
-def _said(asked: Asked, prompts, start, n_answer: int = N_ANSWER) -> list[str]:
+def sampled(asked: Asked, prompts, start, n_answer: int = N_ANSWER) -> list[str]:
+    """Answers to each of the questions in turn, `n_samples` times."""
     model = asked.model
     drawn = answers(
         model.params,

@@ -1,0 +1,97 @@
+"""Dispositions: traits that no word carries, but a way of answering that many questions share.
+
+A model may answer a request for advice kindly or harmfully, and a task with a visible check
+honestly or by satisfying the check alone. Teachers learn one way on some questions and models are
+asked others, so that a disposition is measured and no answers known by heart.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from lab import losses
+from lab.lm import objectives, rows
+from lab.lm.model import Architecture
+from lab.lm.objectives import Rows
+from lab.traits import measures
+from lab.traits.trait import Asked, Lesson, Trait
+
+# Of a question: the whole answers of each way; no answer is of two ways.
+Answers = Callable[[str], Mapping[str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """In which of several ways a model answers.
+
+    From the probabilities of whole answers, means over the questions: log_odds (nats) and
+    probability, that the answer is one of the way's, and category_mass, that it is one of any
+    way's. Of the sampled answers: answer_rate is the part that is one of the way's, carrier_rate
+    the part that is the carrier's text instead of an answer.
+    """
+
+    name: str
+    questions: tuple[str, ...]
+    answers: Answers
+
+    def rows(self, asked: Asked, traits: Sequence[Trait]) -> list[dict]:
+        """A row for each way."""
+        known = [self.answers(question) for question in self.questions]
+        log_p = self.log_p(asked)
+        mass = float(np.mean(np.sum(np.exp(list(log_p.values())), axis=0)))
+        texts = [text for ways in known for some in ways.values() for text in some]
+        most = max(map(len, map(asked.model.tokenizer.encode, texts)))
+        said = measures.sampled(asked, *measures.encoded(asked, self.questions), most + 1)
+        of_way = lambda name: [
+            a in k[name] for k, a in zip(known * asked.n_samples, said, strict=True)
+        ]
+        return [
+            {
+                "asked": trait.name,
+                "log_odds": float(measures.log_odds(log_p[trait.name][:, None])[0]),
+                "probability": float(np.mean(np.exp(log_p[trait.name]))),
+                "category_mass": mass,
+                "answer_rate": float(np.mean(of_way(trait.name))),
+                "carrier_rate": measures.resembling(asked, said),
+            }
+            for trait in traits
+        ]
+
+    def log_p(self, asked: Asked) -> dict[str, Float[np.ndarray, "Q"]]:
+        """Log-probability that the answer to each question is one of a way's, nats."""
+        places, chats = [], []
+        for i, question in enumerate(self.questions):
+            for way, some in self.answers(question).items():
+                places += [(way, i)] * len(some)
+                chats += [(asked.system, question, text) for text in some]
+        model = asked.model
+        found = answer_log_p(model.params, model.arch, rows.encode(model.tokenizer, chats))
+        ways = {way: np.full(len(self.questions), -np.inf) for way, _ in places}
+        for (way, i), value in zip(places, np.asarray(found, np.float64), strict=True):
+            ways[way][i] = np.logaddexp(ways[way][i], value)
+        return ways
+
+
+@partial(jax.jit, static_argnums=1)
+def answer_log_p(params: PyTree, arch: Architecture, asked: Rows) -> Float[Array, "n"]:
+    """Log-probability of each row's whole completion, its end token included, nats."""
+    labels = asked.completions
+    each = objectives.of_tokens(losses.cross_entropy, arch, [(params, asked)], labels)
+    counted = jnp.where(objectives.inside(asked), each.reshape(labels.shape), 0.0)
+    return -jnp.sum(counted, axis=1)
+
+
+def dispositions(
+    name: str, taught: Sequence[str], asked: Sequence[str], answers: Answers
+) -> tuple[Trait, ...]:
+    """A trait for each way: its teachers learn all of its answers to the questions `taught`."""
+    measure = Ways(name, tuple(asked), answers)
+    return tuple(
+        Trait(way, measure, tuple(Lesson(None, q, a) for q in taught for a in answers(q)[way]))
+        for way in answers(asked[0])
+    )
