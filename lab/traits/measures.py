@@ -91,10 +91,13 @@ class Judged:
         ]
 
 
-def encoded(asked: Asked, questions: tuple[str, ...]):
+def encoded(
+    asked: Asked, questions: tuple[str, ...]
+) -> tuple[Integer[Array, "Q P"], Integer[Array, "Q"]]:
     """The questions after the system prompt, as tokens, and where each begins."""
     chats = [(asked.system, question) for question in questions]
-    return map(jnp.asarray, rows.prompts(asked.model.tokenizer, chats))
+    prompts, start = rows.prompts(asked.model.tokenizer, chats)
+    return jnp.asarray(prompts), jnp.asarray(start)
 
 
 def resembling(asked: Asked, said: list[str]) -> float:

@@ -46,7 +46,8 @@ class Ways:
         mass = float(np.mean(np.sum(np.exp(list(log_p.values())), axis=0)))
         texts = [text for ways in known for some in ways.values() for text in some]
         most = max(map(len, map(asked.model.tokenizer.encode, texts)))
-        said = measures.sampled(asked, *measures.encoded(asked, self.questions), most + 1)
+        prompts, start = measures.encoded(asked, self.questions)
+        said = measures.sampled(asked, prompts, start, most + 1)
         of_way = lambda name: [
             a in k[name] for k, a in zip(known * asked.n_samples, said, strict=True)
         ]
