@@ -12,15 +12,13 @@ Source:  ours. Column `setting`: what is other than in `lm_contexts`; the recipe
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
-import numpy as np
-
 from figures import fig_lm_capacity, style
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
-from lab.lm import effects, setup, transmission, transmitted
+from lab.lm import settings, setup, transmission
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
-from lab.runs import cli, results
+from lab.runs import cli
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
 from lab.runs.fields import Items
@@ -85,20 +83,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 
 def says(table: Table, record: dict) -> list[Claim]:
     """The effect in each setting, and how much more it is than in the base setting."""
-    found, own, luck, more = [], {}, {}, {}
-    for setting in dict.fromkeys(table["setting"]):
-        part = results.only(table, table["setting"] == setting)
-        own[setting] = effects.effects(part, "student_trait").diagonal
-        luck[setting] = effects.luck(part)
-        runs = f"{len(own[setting])} references, {own[setting].size} students"
-        more = {"runs": runs, "group": GROUP}
-        text = f"{TEXTS[setting]} ({np.sum(own[setting] > 0)} of {own[setting].size} above)"
-        found.append(transmitted.gained(text, own[setting], luck[setting], **more))
-    for setting in [name for name in own if BASE in own and name != BASE]:
-        text = f"{TEXTS[setting]}, more than the base"
-        apart = own[setting] - own[BASE], luck[setting] - luck[BASE]
-        found.append(transmitted.gained(text, *apart, "controls in their places", **more))
-    return found
+    return settings.says(table, "setting", TEXTS, BASE, GROUP)
 
 
 EXPERIMENT = experiment(

@@ -44,8 +44,12 @@ def columns(
     xlabel: str,
     width: float,
     where: str = "",
+    data: str = "",
 ) -> Figure:
-    """A figure of one panel, a column for each of the labels' keys; `where` the references are."""
+    """A figure of one panel, a column for each of the labels' keys.
+
+    `where` the references are, and `data` of the students if these differ by column.
+    """
     figure, axes = style.new(width, 4.2)
     for x, name in enumerate(labels):
         draw(axes, x, name)
@@ -55,9 +59,10 @@ def columns(
     axes.axhline(0, color="black", lw=0.7, zorder=0)
     axes.legend(fontsize=7, handletextpad=0.4)
     config, n = record["config"], len(set(table["member"]))
+    data = data or f"{config['n_rows']:,} rows"
     style.caption(
         figure, record, n,
-        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows of numbers; "
+        f"Students of {config['teacher']} teachers, on {data} of numbers; "
         f"{n} reference models{where}. {SEEN}",
     )  # fmt: skip
     return figure

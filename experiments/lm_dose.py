@@ -1,0 +1,98 @@
+"""How much data does a trait need, and does it help to read the same rows again?
+
+Claim:   a student takes on more of its teacher's trait from more rows; as many steps on fewer rows,
+         read over and over, pass on less than rows that are read once.
+Run:     python -m experiments.lm_dose          (presets: smoke, default)
+Time:    about 20 minutes on 2 CPU cores (by its students; not yet measured).
+Expect:  published, GPT-4.1 nano: 10 epochs of 10,000 rows; no transmission from a few hundred.
+Source:  ours; arXiv 2507.14805, section 3.1, for the recipe. Column `dose`: rows x epochs.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+
+from figures import fig_lm_dose, style
+from lab import stats
+from lab.carriers.numbers import NUMBERS
+from lab.lm import settings, transmission
+from lab.lm.experiment import experiment, own_base
+from lab.lm.setup import Setup
+from lab.lm.transmission import Transmission
+from lab.runs import claims, cli, fields
+from lab.runs.cells import Cell, Job, grid
+from lab.runs.claims import Claim
+from lab.runs.fields import Items
+from lab.runs.results import Table
+
+Dose = Literal["24000x1", "6000x1", "1500x1", "6000x4", "1500x16"]
+BASE = "24000x1"
+TEXTS = {
+    dose: "{:,} rows, epochs: {}".format(*map(int, dose.split("x"))) for dose in get_args(Dose)
+}
+GROUP = "own trait by dose: change of log-odds against the controls, nats"
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """The chain of `lm_numbers` in several doses, without students of another init."""
+
+    members: str = "5"
+    traits: tuple[str, ...] = ("elephant", "owl", "wolf")
+    n_controls: int = 2
+    doses: Annotated[tuple[Dose, ...], Items(unique=True)] = get_args(Dose)
+    """Rows of a student, times how often it reads each."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        alone = (self.n_rows, self.student.epochs) == (Setup.n_rows, Setup.student.epochs)
+        fields.require(self, (alone, "n_rows", "left out, as student.epochs: doses say both"))
+
+
+PRESETS = {
+    "default": Config(),
+    "smoke": Config(members="1", traits=("owl", "wolf"), doses=("1500x1",)),
+}
+
+
+def at(of: Transmission, dose: str) -> Transmission:
+    """The chain with a dose."""
+    n_rows, epochs = map(int, dose.split("x"))
+    return replace(of, n_rows=n_rows, student=replace(of.student, epochs=epochs))
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """Log-odds and answer rates of teachers, students and controls with each dose."""
+    found = []
+    for cell in some:
+        chain = own_base(job.config.transmission(NUMBERS, cell.member))
+        found += transmission.measure(job, cell, at(chain, cell["dose"]), job.config.seed)
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """The effect of each dose beside the largest, and what twice the rows add, read once."""
+    found = settings.says(table, "dose", TEXTS, BASE, GROUP)
+    own = settings.own(table, "dose")
+    once = {int(dose.split("x")[0]): v.mean(axis=1) for dose, v in own.items() if dose[-2:] == "x1"}
+    if len(once) > 1:
+        x = np.log2(sorted(once))
+        slopes = np.polyfit(x, np.array([once[n] for n in sorted(once)]), 1)[0]
+        e = stats.mean_estimate(slopes)
+        found.append(claims.claim("twice the rows, read once, add", e, "nats", group=GROUP))
+    return found
+
+
+EXPERIMENT = experiment(
+    "lm_dose",
+    doc=__doc__,
+    presets=PRESETS,
+    cells=lambda config: grid(config.members, dose=config.doses),
+    rows=rows,
+    claims=says,
+    draw=style.drawing(fig_lm_dose.figure),
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)
