@@ -52,7 +52,7 @@ def test_a_dose_changes_rows_and_epochs_alone(monkeypatch):
         assert replace(chain, n_rows=usual.n_rows, student=student) == usual
     long = [chain for chain in chains if chain.n_rows * chain.student.epochs == 24_000]
     steps = [chain.student.n_steps(chain.n_rows) for chain in long]
-    assert len(long) == 3 and max(steps) - min(steps) <= 0.02 * max(steps)
+    assert len(long) == 3 and max(steps) - min(steps) <= 0.03 * max(steps)
 
 
 def test_rows_and_epochs_are_set_by_doses_alone():
