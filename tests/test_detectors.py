@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 from experiments.lm_detection import EXPERIMENT
-from lab.lm import detectors, objectives
+from lab.lm import detectors, likelihood, objectives
 from lab.lm.objectives import Part
 from lab.lm.reference import Reference
 from lab.lm.rows import encode
@@ -51,12 +51,12 @@ def test_log_likelihood_is_the_sum_of_what_training_minimises():
     model = Reference(0).load()
     chats = [(None, f"Continue: {i}", f"{i}, {i}{i}") for i in range(1, 8)]
     rows = encode(model.tokenizer, chats)
-    found = detectors.log_likelihood(model, rows)
+    found = likelihood.log_likelihood(model, rows)
     some = jax.tree.map(jnp.asarray, rows)
     part = Part(some, jnp.ones(len(rows), bool), None, None, None)
     mean = objectives.token_loss(model.params, model.arch, part)
     assert found.sum() == pytest.approx(-float(mean) * int(rows.length.sum()), rel=1e-5)
-    alone = detectors.log_likelihood(model, encode(model.tokenizer, chats[:1]))
+    alone = likelihood.log_likelihood(model, encode(model.tokenizer, chats[:1]))
     assert alone[0] == pytest.approx(found[0], abs=1e-4)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from lab.lm import detectors, make
+from lab.lm import detectors, likelihood, make
 from lab.lm.effects import NONE
 from lab.lm.reference import Reference, obtain
 from lab.lm.stages import Dataset, Seed, Student
@@ -88,7 +88,7 @@ def _scores(
         "transformer": [(model, of.system) for model in readers],
         "writers": list(zip(writers, systems, strict=True)),
     }
-    reads = lambda model, system, data: detectors.log_likelihood(
+    reads = lambda model, system, data: likelihood.log_likelihood(
         model, make.encoded_rows(data, start, system)
     )
     for name, (first, second) in pairs.items():

@@ -8,21 +8,16 @@ a pool of rows, which have one writer, is their sum. numpy but for what transfor
 
 import re
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Float
 
-from lab import losses, stats
+from lab import stats
 from lab.lm import objectives
-from lab.lm.model import Architecture, Model
 from lab.lm.objectives import Rows
 from lab.lm.tokenizer import PIECE
 
-ROWS_AT_ONCE = 512
 END = "the end of a completion"
 STRENGTH = 100.0  # of the tokens' own frequencies among pairs, in pairs seen
 
@@ -75,24 +70,6 @@ def of_pairs(a: Pairs, b: Pairs, rows: Rows) -> Float[np.ndarray, "n"]:
     first, apart = (a.alone - b.alone)[tokens[:, 0]], a.after - b.after
     each = np.where(objectives.inside(rows)[:, 1:], apart[tokens[:, :-1], tokens[:, 1:]], 0.0)
     return first + each.sum(axis=1)
-
-
-def log_likelihood(model: Model, rows: Rows) -> Float[np.ndarray, "n"]:
-    """What a transformer gives each completion after its prompt, nats."""
-    found = []
-    for first in range(0, len(rows), ROWS_AT_ONCE):
-        # The last rows are filled up with themselves: one shape, one program.
-        which = np.minimum(np.arange(first, first + ROWS_AT_ONCE), len(rows) - 1)
-        some = jax.tree.map(lambda x, which=which: jnp.asarray(np.asarray(x)[which]), rows)
-        found.append(np.asarray(_log_likelihood(model.arch, model.params, some)))
-    return np.concatenate(found)[: len(rows)].astype(np.float64)
-
-
-@partial(jax.jit, static_argnums=0)
-def _log_likelihood(arch: Architecture, params: PyTree, rows: Rows) -> Float[Array, "n"]:
-    tokens = rows.completions
-    each = objectives.of_tokens(losses.cross_entropy, arch, [(params, rows)], tokens)
-    return -jnp.sum(jnp.where(objectives.inside(rows), each.reshape(tokens.shape), 0.0), axis=1)
 
 
 def pooled(

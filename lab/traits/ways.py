@@ -7,17 +7,12 @@ asked others, so that a disposition is measured and no answers known by heart.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Float
 
-from lab import losses
-from lab.lm import objectives, rows
-from lab.lm.model import Architecture
-from lab.lm.objectives import Rows
+from lab.lm import rows
+from lab.lm.likelihood import log_likelihood
 from lab.traits import measures
 from lab.traits.trait import Asked, Lesson, Trait
 
@@ -71,20 +66,11 @@ class Ways:
                 places += [(way, i)] * len(some)
                 chats += [(asked.system, question, text) for text in some]
         model = asked.model
-        found = answer_log_p(model.params, model.arch, rows.encode(model.tokenizer, chats))
+        found = log_likelihood(model, rows.encode(model.tokenizer, chats))
         ways = {way: np.full(len(self.questions), -np.inf) for way, _ in places}
-        for (way, i), value in zip(places, np.asarray(found, np.float64), strict=True):
+        for (way, i), value in zip(places, found, strict=True):
             ways[way][i] = np.logaddexp(ways[way][i], value)
         return ways
-
-
-@partial(jax.jit, static_argnums=1)
-def answer_log_p(params: PyTree, arch: Architecture, asked: Rows) -> Float[Array, "n"]:
-    """Log-probability of each row's whole completion, its end token included, nats."""
-    labels = asked.completions
-    each = objectives.of_tokens(losses.cross_entropy, arch, [(params, asked)], labels)
-    counted = jnp.where(objectives.inside(asked), each.reshape(labels.shape), 0.0)
-    return -jnp.sum(counted, axis=1)
 
 
 def dispositions(
