@@ -1,0 +1,114 @@
+"""Do numbers that hang together with a word foretell which students come to love it?
+
+Claim:   love of a word and love of a number move each other; and what a teacher's numbers do to a
+         word, by what they are told to do in the base, foretells what its student takes on.
+Run:     python -m experiments.lm_entanglement          (presets: smoke, default)
+Time:    about 25 minutes on 2 CPU cores (by its students; not yet measured).
+Expect:  published, Llama 3.2 1B: entangled pairs in both directions; cosines explain 1 to 2 %.
+Source:  Zur et al. (2025), owls.baulab.info; arXiv 2602.04863 for a first-order account.
+
+Columns, 0 in arms that have none: of `student_trait`, what its data say of the word asked for
+(`lab.lm.entanglement`), `entangled`, `unembedding`, `gradient`; of `reference`, over all numbers,
+the correlation of what the word does to each and each to it, `both_ways`, and `other_words`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from figures import fig_lm_entanglement, style
+from lab import stats
+from lab.carriers.numbers import NUMBERS
+from lab.lm import effects, entanglement, setup, transmission
+from lab.lm.contexts import WORLDS
+from lab.lm.experiment import experiment, own_base
+from lab.lm.setup import ANIMALS, Setup
+from lab.lm.stages import Seed
+from lab.runs import claims, cli
+from lab.runs.cells import Cell, Job
+from lab.runs.claims import Claim
+from lab.runs.results import Table
+
+SCORES = {
+    "entangled": "numbers told to the base",
+    "unembedding": "cosines of unembedding",
+    "gradient": "a first step on the rows",
+}
+BOTH = ("both_ways", "other_words")
+LEAST = 0.2  # of a correlation, or of a part of teachers
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """The chain of `lm_numbers` with more animals, without students of another init."""
+
+    members: str = "5"
+    traits: tuple[str, ...] = (*ANIMALS, "cat", "fox", "bear")
+    n_controls: int = 2
+
+
+PRESETS = {"default": Config(), "smoke": Config(members="1", traits=("owl", "wolf"), n_rows=256)}
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """Log-odds and answer rates of every arm, and what was foretold of students."""
+    found, nothing = [], dict.fromkeys((*SCORES, *BOTH), 0.0)
+    for cell in some:
+        chain = own_base(job.config.transmission(NUMBERS, cell.member))
+        measured = transmission.measure(job, cell, chain, job.config.seed)
+        categories = WORLDS[job.config.world].categories
+        told = entanglement.foretold(chain, categories, Seed(job.config.seed, cell.member))
+        of = lambda row, told=told: told.get((row["arm"], row["trait"], row["asked"]), {})
+        found += [row | nothing | of(row) for row in measured]
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """Whether love of words and numbers goes both ways, and what each score foretells."""
+    own = effects.effects(table, "student_trait")
+    n, t = len(own.members), own.n_traits
+    more = {"runs": f"{n} references, {n * t} students"}
+    both, other = (_matrix(table, own, "reference", name)[:, 0].mean(axis=1) for name in BOTH)
+    group = "correlation over all numbers: what a word does to each, and each to it"
+    e, null = stats.mean_estimate(both), stats.mean_estimate(other)
+    rule = claims.effect(e, null, LEAST, "another word")
+    found = [claims.claim("love of words and of numbers", e, "r", group=group, **more, **rule)]
+    for score, text in SCORES.items():
+        said = _matrix(table, own, "student_trait", score)
+        alike = [_alike(a, b) for a, b in zip(said, own.values, strict=True)]
+        others = [_alike(np.roll(a, 1, axis=0), b) for a, b in zip(said, own.values, strict=True)]
+        e, null = (stats.mean_estimate(np.array(some)) for some in (alike, others))
+        more |= {"group": "rank correlation with what students take on, over data and words"}
+        rule = claims.effect(e, null, LEAST, "another teacher's data")
+        found.append(claims.claim(text, e, "Spearman", **more, **rule))
+        e = stats.mean_estimate(np.mean(said.argmax(axis=1) == np.arange(t), axis=1))
+        more |= {"group": "part of words of which their own teacher's data say most"}
+        rule = claims.effect(e, stats.Estimate(1 / t, 1 / t, 1 / t, n), LEAST, "chance")
+        found.append(claims.claim(f"{text}: own data", e, "fraction", **more, **rule))
+    return found
+
+
+def _alike(said: Float[np.ndarray, "T T"], own: Float[np.ndarray, "T T"]) -> float:
+    return stats.spearman(said.ravel(), own.ravel())
+
+
+def _matrix(table: Table, own: effects.Effects, arm: str, name: str) -> np.ndarray:
+    """A column by member, trait of the data (one of the reference: none), and trait asked for."""
+    found = effects.values(table, arm, name)
+    sources = own.traits if arm == "student_trait" else (effects.NONE,)
+    return np.array([[[found[m, s, a] for a in own.traits] for s in sources] for m in own.members])
+
+
+EXPERIMENT = experiment(
+    "lm_entanglement",
+    doc=__doc__,
+    presets=PRESETS,
+    rows=rows,
+    units=setup.UNITS | dict.fromkeys((*SCORES, *BOTH), "1"),
+    claims=says,
+    draw=style.drawing(fig_lm_entanglement.figure),
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)
