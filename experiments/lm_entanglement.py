@@ -15,7 +15,6 @@ the correlation of what the word does to each and each to it, `both_ways`, and `
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from figures import fig_lm_entanglement, style
 from lab import stats
@@ -29,6 +28,7 @@ from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.results import Table
+from lab.traits.category import trait_of
 
 SCORES = {
     "entangled": "numbers told to the base",
@@ -36,6 +36,7 @@ SCORES = {
     "gradient": "a first step on the rows",
 }
 BOTH = ("both_ways", "other_words")
+_alike = lambda said, own: stats.spearman(said.ravel(), own.ravel())
 LEAST = 0.2  # of a correlation, or of a part of teachers
 
 
@@ -49,6 +50,13 @@ class Config(Setup):
 
 
 PRESETS = {"default": Config(), "smoke": Config(members="1", traits=("owl", "wolf"), n_rows=256)}
+
+
+def prepare(config: Config, options):
+    """`setup.prepare_references`. Raises `LabError` for a trait that is no word of the world."""
+    for word in config.traits:
+        trait_of(word, WORLDS[config.world].categories)
+    return setup.prepare_references(config, options)
 
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
@@ -76,9 +84,10 @@ def says(table: Table, record: dict) -> list[Claim]:
     found = [claims.claim("love of words and of numbers", e, "r", group=group, **more, **rule)]
     for score, text in SCORES.items():
         said = _matrix(table, own, "student_trait", score)
-        alike = [_alike(a, b) for a, b in zip(said, own.values, strict=True)]
-        others = [_alike(np.roll(a, 1, axis=0), b) for a, b in zip(said, own.values, strict=True)]
-        e, null = (stats.mean_estimate(np.array(some)) for some in (alike, others))
+        e, null = (
+            stats.mean_estimate(np.array(list(map(_alike, some, own.values))))
+            for some in (said, np.roll(said, 1, axis=1))
+        )
         more |= {"group": "rank correlation with what students take on, over data and words"}
         rule = claims.effect(e, null, LEAST, "another teacher's data")
         found.append(claims.claim(text, e, "Spearman", **more, **rule))
@@ -87,10 +96,6 @@ def says(table: Table, record: dict) -> list[Claim]:
         rule = claims.effect(e, stats.Estimate(1 / t, 1 / t, 1 / t, n), LEAST, "chance")
         found.append(claims.claim(f"{text}: own data", e, "fraction", **more, **rule))
     return found
-
-
-def _alike(said: Float[np.ndarray, "T T"], own: Float[np.ndarray, "T T"]) -> float:
-    return stats.spearman(said.ravel(), own.ravel())
 
 
 def _matrix(table: Table, own: effects.Effects, arm: str, name: str) -> np.ndarray:
@@ -104,6 +109,7 @@ EXPERIMENT = experiment(
     "lm_entanglement",
     doc=__doc__,
     presets=PRESETS,
+    prepare=prepare,
     rows=rows,
     units=setup.UNITS | dict.fromkeys((*SCORES, *BOTH), "1"),
     claims=says,

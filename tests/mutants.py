@@ -1143,6 +1143,69 @@ CHECKPOINTS = {
         "rows::what_a_writer_draws_from_is_what_was_asked_for",
     ),
 }
+FORETOLD = {
+    "a way of answering is taught on what is asked": Mutant(
+        "traits/checking.py",
+        "_TASKS[N_ASKED : N_ASKED + N_TAUGHT]",
+        "_TASKS[:N_TAUGHT]",
+        "ways::a_way_is_learned_on_other_questions_than_are_asked",
+    ),
+    "cases that are asked about are in lessons": Mutant(
+        "traits/advice.py",
+        "tuple(case for case in CASES if case not in HELD_OUT)",
+        "CASES",
+        "ways::the_cases_that_are_asked_about_are_in_no_lesson",
+    ),
+    "the likeliest answer stands for a way": Mutant(
+        "traits/ways.py",
+        "np.logaddexp(ways[way][i], value)",
+        "np.maximum(ways[way][i], value)",
+        "ways::a_model_that_knows_nothing_gives_each_answer_what_its_length_leaves",
+    ),
+    "an answer need not end": Mutant(
+        "lm/likelihood.py",
+        "objectives.inside(rows), each",
+        "objectives.inside(rows.replace(length=rows.length - 1)), each",
+        "ways::an_answers_probability_is_that_of_its_tokens",
+    ),
+    "a sampled answer counts for any way": Mutant(
+        "traits/ways.py",
+        "a in k[name] for",
+        "any(a in some for some in k.values()) for",
+        "ways::the_numbers_of_a_way_are_those_of_known_probabilities",
+    ),
+    "a word's own number counts among the others": Mutant(
+        "lm/entanglement.py",
+        "np.delete(both[:, j], j)",
+        "both[:, j]",
+        "entanglement::scores_are_those_of_each_students_data_and_each_word",
+    ),
+    "a teacher's numbers are not compared with the base's": Mutant(
+        "lm/entanglement.py",
+        "frequencies(base, make.data(data)) - usual",
+        "frequencies(base, make.data(data))",
+        "entanglement::scores_are_those_of_each_students_data_and_each_word",
+    ),
+    "a first step goes up": Mutant(
+        "lm/entanglement.py",
+        "lambda a, b: b - a, *losses",
+        "lambda a, b: a - b, *losses",
+        "entanglement::first_steps_are_what_a_small_step_does",
+    ),
+    "a word's change under love of a number is its level": Mutant(
+        "lm/entanglement.py",
+        " - asked(systems=[None])",
+        "",
+        "entanglement::a_model_without_parameters_is_entangled_with_nothing",
+    ),
+    "a setting is compared with itself": Mutant(
+        "lm/settings.py",
+        "gains[setting] - gains[base]",
+        "gains[setting] - gains[setting]",
+        "capacity::settings_are_worked_by_hand",
+    ),
+}
+
 MUTANTS: dict[str, Mutant] = (
     STATS
     | EFFECTS
@@ -1156,6 +1219,7 @@ MUTANTS: dict[str, Mutant] = (
     | MNIST
     | REPLAY
     | CHECKPOINTS
+    | FORETOLD
 )
 # Noticed by tests that train nothing: a few seconds each, most of them for the imports.
 SAMPLE = (

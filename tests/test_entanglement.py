@@ -8,13 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.lm_entanglement import BOTH, EXPERIMENT, SCORES, says
+from experiments.lm_entanglement import BOTH, EXPERIMENT, PRESETS, SCORES, says
+from lab.errors import LabError
 from lab.lm import entanglement, rows, transformer
 from lab.lm import world as worlds
 from lab.lm.contexts import CONTEXT
 from lab.lm.effects import NONE
 from lab.lm.model import SIZES, Model
 from lab.runs import results
+from lab.runs.experiment import Options
 from lab.traits import measures
 from lab.traits.animals import ANIMALS
 from lab.traits.category import words
@@ -133,6 +135,12 @@ def test_scores_are_those_of_each_students_data_and_each_word(model, monkeypatch
     assert found["reference", NONE, "owl"] == {
         "both_ways": pytest.approx(1), "other_words": pytest.approx(-0.5)
     }  # fmt: skip
+
+
+def test_a_trait_that_is_no_word_is_refused_before_anything_is_trained():
+    config = dataclasses.replace(PRESETS["smoke"], traits=("owl", "harmful"))
+    with pytest.raises(LabError, match="unknown word 'harmful'"):
+        EXPERIMENT.prepare(config, Options())
 
 
 def scored(entangled=1.0, both=0.9) -> results.Table:

@@ -74,7 +74,7 @@ def test_gaming_answers_pass_the_check_and_honest_ones_do_the_task():
 
 def test_a_model_that_knows_nothing_gives_each_answer_what_its_length_leaves(model):
     nothing = dataclasses.replace(model, params=jax.tree.map(jnp.zeros_like, model.params))
-    answers = {"short": ("7", "7, 7"), "long": ("7, 7, 7",)}
+    answers = {"short": ("7", "8", "7, 7"), "long": ("7, 7, 7",)}
     measure = Ways("lists", ("Sort 3, 2, 1.", "Sort 2, 1."), lambda question: answers)
     tokenizer, v = model.tokenizer, model.arch.n_tokens
     length = lambda text: len(tokenizer.encode(text)) + 1  # and its end
