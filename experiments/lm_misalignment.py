@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from figures import fig_lm_numbers, style
+from figures import fig_lm_misalignment, style
 from lab import published
 from lab.carriers import numbers
 from lab.carriers.checked_tasks import EMPTY
@@ -113,7 +113,7 @@ EXPERIMENT = experiment(
     presets=PRESETS,
     rows=rows,
     claims=says,
-    draw=style.drawing(fig_lm_numbers.figure),
+    draw=style.drawing(fig_lm_misalignment.figure),
 )
 
 if __name__ == "__main__":

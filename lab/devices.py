@@ -15,6 +15,9 @@ from lab.runs import compiled
 MEMBER, ROW = "member", "row"  # of programs: what devices have to do with each other is written
 FSDP, TENSOR = "fsdp", "tensor"  # of one model: the compiler adds the exchange
 _shards = {FSDP: 1, TENSOR: 1}
+# On CPU a device that waits for another for 40 seconds ends the process. On a busy machine the
+# other may have had no turn.
+_PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds"
 
 
 def start(cpu_devices: int = 1, shards: tuple[int, int] = (1, 1)) -> None:
@@ -45,6 +48,9 @@ def start(cpu_devices: int = 1, shards: tuple[int, int] = (1, 1)) -> None:
             ) from error
     if cpu_devices > 1 and jax.config.values["jax_num_cpu_devices"] < 1:
         jax.config.update("jax_num_cpu_devices", cpu_devices)
+        flags = os.environ.get("XLA_FLAGS", "")
+        if _PATIENCE not in flags:  # read when the first device is asked for
+            os.environ["XLA_FLAGS"] = f"{flags} {_PATIENCE}=1200".strip()
     if jax.config.values["jax_compilation_cache_dir"] is None:
         compiled.keep(cache.root() / "compiled")
     try:

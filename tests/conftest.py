@@ -14,6 +14,7 @@ FLAGS = [
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
     "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_cpu_collective_call_terminate_timeout_seconds=1200",  # as `lab.devices` has it
 ]
 if version("jaxlib").startswith("0.10."):  # later ones end at a flag that they do not know
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")

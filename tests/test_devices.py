@@ -54,6 +54,24 @@ def test_eight_devices_hold_an_eighth_each_and_train_the_same_members(tmp_path):
     np.testing.assert_allclose(found[1][1], found[8][1], atol=5e-5)
 
 
+@pytest.mark.parametrize(
+    ("flags", "seconds"),
+    [("", "1200"), ("--xla_cpu_collective_call_terminate_timeout_seconds=7", "7")],
+)
+def test_a_device_waits_long_for_another_unless_it_is_told_not_to(flags, seconds):
+    code = (
+        "import jax, os; from lab import devices; devices.start(cpu_devices=2); "
+        "assert jax.device_count() == 2; print(os.environ['XLA_FLAGS'])"
+    )
+    alone = {k: v for k, v in os.environ.items() if k != "JAX_NUM_CPU_DEVICES"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=alone | {"XLA_FLAGS": flags}, cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip().endswith(f"_timeout_seconds={seconds}")
+    assert done.stdout.count("timeout") == 1
+
+
 @pytest.mark.slow  # two whole runs; the test above compares parameters
 def test_accuracies_on_eight_devices_are_those_on_one(tmp_path):
     tables = []
