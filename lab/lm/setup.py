@@ -16,7 +16,7 @@ from lab.lm.contexts import WORLDS, Name
 from lab.lm.drawing import Sampling, limit
 from lab.lm.finetune import Tuning
 from lab.lm.reference import Pretraining, Reference
-from lab.lm.stages import Base, File
+from lab.lm.stages import Base, File, Seed
 from lab.lm.transmission import Transmission, after
 from lab.lm.world import World
 from lab.runs import cells, fields
@@ -158,13 +158,17 @@ def cpu_devices(config: Setup) -> int:
 def prepare(config: Setup, options) -> tuple[World, dict]:
     """The world, and what identifies it and a `model`.
 
-    Raises `LabError` for a word that the world does not have, and for models that cannot be used.
+    Raises `LabError` for a word that the world does not have, for a trait that no teacher can be
+    told, and for models that cannot be used.
     """
     world = WORLDS[config.world]
     for word in config.traits:
         trait_of(word, world.categories)
     sizes.require(config, options.group)
     known = {"name": "world", "sha256": worlds.identity(world), **models(config)}
+    chain = config.transmission(world.carriers[0], 0)
+    for trait in chain.traits:
+        chain.teacher_of(trait, Seed(config.seed, 0))  # who may lack what it is made by
     if config.rows is not None:
         path = Path(config.rows)
         known["rows"] = {"name": path.name, "sha256": digest(File(path).identity, 64)}
