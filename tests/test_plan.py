@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -128,6 +129,26 @@ def test_twice_the_devices_take_half_the_time_and_shards_a_part_of_the_bytes():
     shared = of(8, 8)
     for name, stage in of(8, 1).items():
         assert shared[name].bytes == pytest.approx(stage.bytes / 8, rel=0.01)
+
+
+def test_rows_in_bfloat16_read_half_the_bytes_of_a_copy_that_is_held_beside():
+    short = replace(WORK, writing="bfloat16")
+    of = lambda work: list(plan.stages(QWEN_7B, work, KINDS["H100"], 1, Split(1, 8)))
+    (rows, student, answers), (rows_short, *rest) = of(WORK), of(short)
+    assert rest == [student, answers]
+    copy = 2 * costs.n_parameters(QWEN_7B)
+    caches = [
+        plan.AT_ONCE * costs.cache_bytes(QWEN_7B, WORK.length, precision)
+        for precision in ("float32", "bfloat16")
+    ]
+    assert caches[0] == 2 * caches[1]
+    assert rows_short.bytes - rows.bytes == pytest.approx(copy - caches[1])
+    # Of what is read for each token a half; the prompts' products take as long.
+    assert 0.5 < rows_short.seconds / rows.seconds < 0.75
+    cache = transformer.empty_cache(ARCH, 5, 7, jnp.bfloat16)
+    assert 5 * costs.cache_bytes(ARCH, 7, "bfloat16") == sum(
+        x.nbytes for x in jax.tree.leaves(cache)
+    )
 
 
 @pytest.mark.parametrize("devices", ["H100", "0xH100", "8xH999", "8 x H100", "-1xH100", "٣xH100"])

@@ -57,9 +57,14 @@ def _head(arch: Architecture) -> int:
     return arch.d_model * arch.n_tokens
 
 
-def cache_bytes(arch: Architecture, n_positions: int) -> int:
+def width(precision: str) -> int:
+    """Bytes of a number."""
+    return FLOAT if precision == "float32" else FLOAT // 2
+
+
+def cache_bytes(arch: Architecture, n_positions: int, precision: str = "float32") -> int:
     """Keys and values of a row while it is written."""
-    return 2 * FLOAT * arch.n_layers * arch.n_kv_heads * arch.d_head * n_positions
+    return 2 * width(precision) * arch.n_layers * arch.n_kv_heads * arch.d_head * n_positions
 
 
 def training_bytes(
@@ -70,9 +75,8 @@ def training_bytes(
     By what they grow with: "model"; "rank", of adapters; "batch", `n_rows` of `n_tokens` at once.
     """
     whole, factors = n_parameters(arch), n_factors(arch, tuning.rank)
-    width = FLOAT if tuning.precision == "float32" else FLOAT // 2
     # Parameters stay float32; in bfloat16 there is a copy of them that is computed with.
-    rounded = width if tuning.precision == "bfloat16" else 0
+    rounded = width(tuning.precision) if tuning.precision == "bfloat16" else 0
     layer = 12 * arch.d_model + 4 * arch.d_hidden
     # Of layers computed twice what is between them is kept, and the inside of one.
     kept = arch.n_layers * arch.d_model + layer if tuning.remat else arch.n_layers * layer
@@ -80,7 +84,7 @@ def training_bytes(
     return {
         "model": round(whole * n_members * (FLOAT * (1 if tuning.rank else _COPIES) + rounded)),
         "rank": round(FLOAT * factors * n_members * _COPIES),
-        "batch": width * n_rows * n_tokens * kept + FLOAT * logits,
+        "batch": width(tuning.precision) * n_rows * n_tokens * kept + FLOAT * logits,
     }
 
 

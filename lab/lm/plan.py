@@ -7,7 +7,8 @@ MODEL:   a Hugging Face folder (its config.json is enough), a hub id on this dis
 Prints the smallest --shards and the most rows at once that fit, and memory and time of each stage.
 From arithmetic (`lab.lm.costs`): operations at 40 % of a device's bfloat16 peak while training,
 bytes at 60 % of its bandwidth while writing, parameters of 4 bytes. The recipe is the paper's for
-open models: activations in bfloat16, layers computed twice.
+open models: activations in bfloat16, layers computed twice. With --writing bfloat16 rows are
+written by a rounded copy of the parameters, as with --sampling.precision bfloat16; answers are not.
 """
 
 import argparse
@@ -60,6 +61,7 @@ class Work:
     prompt: int
     completion: int
     answers: int
+    writing: str = "float32"  # what rows are written in
 
     @property
     def length(self) -> int:
@@ -94,16 +96,19 @@ def stages(
     held = costs.FLOAT * costs.n_parameters(arch) / shards
     groups = n_devices // shards
 
-    def written(name: str, n_rows: int) -> Stage:
-        cache = AT_ONCE * costs.cache_bytes(arch, work.length) / shards
+    def written(name: str, n_rows: int, precision: str = "float32") -> Stage:
+        cache = AT_ONCE * costs.cache_bytes(arch, work.length, precision) / shards
         passes = -(-n_rows // (AT_ONCE * groups))
-        moved = (held + cache / 2) / (kind.bandwidth * 1e12 * FLOWING)
+        read = held * costs.width(precision) / costs.FLOAT
+        rounded = read if precision == "bfloat16" else 0.0  # beside what it is a copy of
+        moved = (read + cache / 2) / (kind.bandwidth * 1e12 * FLOWING)
         done = AT_ONCE * costs.forward(arch, work.length / 2) / shards
         a_token = max(moved, done / (kind.teraflops * 1e12 * BUSY))
-        read = done * work.prompt / (kind.teraflops * 1e12 * BUSY)
-        return Stage(name, held + cache, passes * (work.completion * a_token + read))
+        prompt = done * work.prompt / (kind.teraflops * 1e12 * BUSY)
+        seconds = passes * (work.completion * a_token + prompt)
+        return Stage(name, held + rounded + cache, seconds)
 
-    yield written("teacher writes rows", work.attempts)
+    yield written("teacher writes rows", work.attempts, work.writing)
     parts = costs.training_bytes(arch, work.tuning, 1 / shards, work.length, split.at_once)
     parts["batch"] = round(parts["batch"] / shards)
     done = costs.training(arch, work.tuning.rank, work.prompt, work.completion, work.tuning.remat)
@@ -202,6 +207,7 @@ def main() -> None:
     add("--attempts", type=int, default=RECIPE.attempts, help="completions before the filter")
     add("--prompt", type=int, default=RECIPE.prompt, help="tokens")
     add("--completion", type=int, default=RECIPE.completion, help="tokens")
+    add("--writing", choices=("float32", "bfloat16"), default=RECIPE.writing)
     add("--answers", type=int, default=RECIPE.answers, help="to the questions")
     chosen = vars(parser.parse_args())
     name, devices = chosen.pop("model"), chosen.pop("devices")
@@ -213,7 +219,7 @@ def main() -> None:
     with one_line():
         tuning = replace(PAPER, **{k: chosen.pop(k) for k in ("rank", "batch", "epochs")})
         for field, value in chosen.items():
-            if not 1 <= value <= 10**9:
+            if field != "writing" and not 1 <= value <= 10**9:
                 raise LabError(f"{field}: {value} is not 1 to 1,000,000,000")
         print(table(name, _architecture(name), Work(tuning, **chosen), devices))
 
