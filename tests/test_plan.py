@@ -143,8 +143,8 @@ def test_rows_in_bfloat16_read_half_the_bytes_of_a_copy_that_is_held_beside():
     ]
     assert caches[0] == 2 * caches[1]
     assert rows_short.bytes - rows.bytes == pytest.approx(copy - caches[1])
-    # Of what is read for each token a half; the prompts' products take as long.
-    assert 0.5 < rows_short.seconds / rows.seconds < 0.75
+    # Where reading was the limit products are now; those of the prompts take as long.
+    assert 0.5 < rows_short.seconds / rows.seconds < 0.95
     cache = transformer.empty_cache(ARCH, 5, 7, jnp.bfloat16)
     assert 5 * costs.cache_bytes(ARCH, 7, "bfloat16") == sum(
         x.nbytes for x in jax.tree.leaves(cache)
