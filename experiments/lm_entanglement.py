@@ -12,7 +12,8 @@ Columns, 0 in arms that have none: of `student_trait`, what its data say of the 
 the correlation of what the word does to each and each to it, `both_ways`, and `other_words`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from lab.lm.stages import Seed
 from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
+from lab.runs.fields import Items
 from lab.runs.results import Table
 from lab.traits.category import trait_of
 
@@ -45,7 +47,7 @@ class Config(Setup):
     """The chain of `lm_numbers` with more animals, without students of another init."""
 
     members: str = "5"
-    traits: tuple[str, ...] = (*ANIMALS, "cat", "fox", "bear")
+    traits: Annotated[tuple[str, ...], Items(2, unique=True)] = (*ANIMALS, "cat", "fox", "bear")
     n_controls: int = 2
 
 
@@ -77,13 +79,15 @@ def says(table: Table, record: dict) -> list[Claim]:
     own = effects.effects(table, "student_trait")
     n, t = len(own.members), own.n_traits
     more = {"runs": f"{n} references, {n * t} students"}
-    both, other = (_matrix(table, own, "reference", name)[:, 0].mean(axis=1) for name in BOTH)
+    both, other = (
+        effects.pairs(table, "reference", name, own.traits)[:, 0].mean(axis=1) for name in BOTH
+    )
     group = "correlation over all numbers: what a word does to each, and each to it"
     e, null = stats.mean_estimate(both), stats.mean_estimate(other)
     rule = claims.effect(e, null, LEAST, "another word")
     found = [claims.claim("love of words and of numbers", e, "r", group=group, **more, **rule)]
     for score, text in SCORES.items():
-        said = _matrix(table, own, "student_trait", score)
+        said = effects.pairs(table, "student_trait", score, own.traits)
         e, null = (
             stats.mean_estimate(np.array(list(map(_alike, some, own.values))))
             for some in (said, np.roll(said, 1, axis=1))
@@ -98,18 +102,12 @@ def says(table: Table, record: dict) -> list[Claim]:
     return found
 
 
-def _matrix(table: Table, own: effects.Effects, arm: str, name: str) -> np.ndarray:
-    """A column by member, trait of the data (one of the reference: none), and trait asked for."""
-    found = effects.values(table, arm, name)
-    sources = own.traits if arm == "student_trait" else (effects.NONE,)
-    return np.array([[[found[m, s, a] for a in own.traits] for s in sources] for m in own.members])
-
-
 EXPERIMENT = experiment(
     "lm_entanglement",
     doc=__doc__,
     presets=PRESETS,
     prepare=prepare,
+    part=lambda config: replace(config, n_controls=1),  # of correlations, with all words
     rows=rows,
     units=setup.UNITS | dict.fromkeys((*SCORES, *BOTH), "1"),
     claims=says,

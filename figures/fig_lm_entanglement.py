@@ -21,10 +21,7 @@ def figure(table: results.Table, record: dict) -> Figure:
     panels = figure.subplots(1, len(SCORES), sharey=True)
     mine = np.eye(own.n_traits, dtype=bool)
     for axes, (score, title) in zip(panels, SCORES.items(), strict=True):
-        found = effects.values(table, "student_trait", score)
-        said = np.array(
-            [[[found[m, t, a] for a in own.traits] for t in own.traits] for m in own.members]
-        )
+        said = effects.pairs(table, "student_trait", score, own.traits)
         for which, label, colour in (
             (~mine, "another trait's word", "#a3cce9"),
             (mine, "the teacher's own word", "#1170aa"),

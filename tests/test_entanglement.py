@@ -10,7 +10,7 @@ import pytest
 
 from experiments.lm_entanglement import BOTH, EXPERIMENT, PRESETS, SCORES, says
 from lab.errors import LabError
-from lab.lm import entanglement, rows, transformer
+from lab.lm import effects, entanglement, rows, transformer
 from lab.lm import world as worlds
 from lab.lm.contexts import CONTEXT
 from lab.lm.effects import NONE
@@ -165,6 +165,16 @@ def test_what_a_score_foretells_is_worked_by_hand():
     against = {c.text: c for c in says(scored(-1.0), {})}
     assert against["numbers told to the base"].verdict == "not"
     assert against["numbers told to the base: own data"].mean == 0
+
+
+def test_scores_stay_beside_their_words_in_any_order_of_traits():
+    mixed = table(traits={"owl": "animal", "oak": "tree", "wolf": "animal"})
+    by_measure = np.argsort(mixed["measure"], kind="stable")  # as models are asked
+    mixed = {name: column[by_measure] for name, column in mixed.items()}
+    own = effects.effects(mixed, "student_trait")
+    again = effects.pairs(mixed, "student_trait", "log_odds", own.traits)
+    controls = effects.pairs(mixed, "student_regular", "log_odds", own.traits)
+    np.testing.assert_allclose(again - controls, own.values)
 
 
 def test_the_figure_has_a_panel_for_each_score():

@@ -147,6 +147,15 @@ def own(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E
     return np.array([[found[m, t, t] for t in traits] for m in members])
 
 
+def pairs(table: Table, arm: str, value: str, traits: Sequence[str]) -> Float[np.ndarray, "E S T"]:
+    """`value` of an arm by member, source and trait asked for; sources are traits, or none at all."""
+    found = values(table, arm, value)
+    members = sorted({member for member, _, _ in found})
+    taught = {source for _, source, _ in found}
+    sources = [source for source in (NONE, *traits) if source in taught]
+    return np.array([[[found[m, s, a] for a in traits] for s in sources] for m in members])
+
+
 def of_one(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E T"]:
     """Effects of an arm with one student a member, whose source is no trait that is asked for."""
     students, controls = values(table, arm, value), values(table, control(arm), value)
