@@ -148,7 +148,7 @@ def own(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E
 
 
 def pairs(table: Table, arm: str, value: str, traits: Sequence[str]) -> Float[np.ndarray, "E S T"]:
-    """`value` of an arm by member, source and trait asked for; sources are traits, or none at all."""
+    """`value` of an arm by member, source and trait asked for; the sources are traits, or none."""
     found = values(table, arm, value)
     members = sorted({member for member, _, _ in found})
     taught = {source for _, source, _ in found}
