@@ -106,6 +106,12 @@ FOLLOW_UPS = [
         {"mnist_heads": WHOLE},
     ),
     Shown(
+        "arXiv 2509.23886",
+        "divergence tokens carry a trait",
+        {"lm_divergence_tokens": WHOLE},
+        "published of teachers that write greedily, and differ from each other",
+    ),
+    Shown(
         "arXiv 2608.20442",
         "a trait on its way in the optimizer's moments",
         {"mnist_transplant": WHOLE},
