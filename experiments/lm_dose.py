@@ -74,8 +74,8 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 def says(table: Table, record: dict) -> list[Claim]:
     """The effect of each dose beside the largest, and what twice the rows add, read once."""
     found = settings.says(table, "dose", TEXTS, BASE, GROUP)
-    own = settings.own(table, "dose")
-    once = {int(dose.split("x")[0]): v.mean(axis=1) for dose, v in own.items() if dose[-2:] == "x1"}
+    own = {dose: some.diagonal.mean(axis=1) for dose, some in settings.own(table, "dose").items()}
+    once = {int(dose.split("x")[0]): mean for dose, mean in own.items() if dose[-2:] == "x1"}
     if len(once) > 1:
         x = np.log2(sorted(once))
         slopes = np.polyfit(x, np.array([once[n] for n in sorted(once)]), 1)[0]

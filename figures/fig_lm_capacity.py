@@ -19,4 +19,4 @@ def figure(table: results.Table, record: dict) -> Figure:
     labels = {name: label for name, label in LABELS.items() if name in set(table["setting"])}
     draw = lambda axes, x, setting: students.column(axes, x, results.where(table, setting=setting))
     xlabel = "model and data; the rest is that of the first column"
-    return students.columns(table, record, labels, draw, xlabel, 6.0, " a setting")
+    return students.columns(table, record, labels, draw, xlabel, 6.0, " a setting", "rows")

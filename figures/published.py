@@ -136,6 +136,12 @@ OURS = [
         {"lm_contexts": WHOLE, "lm_contexts_defaults": WHOLE},
     ),
     Shown(
+        "Capacity",
+        "told traits in deeper and wider models, and from more rows",
+        {"lm_capacity": WHOLE},
+        "by a recipe that was chosen for the smallest model",
+    ),
+    Shown(
         "Distributions",
         "students of distributions over numbers, in place of samples",
         {"lm_numbers_soft": WHOLE},

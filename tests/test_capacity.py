@@ -37,12 +37,15 @@ def test_settings_are_worked_by_hand():
             claim = more[TEXTS[setting]]
             assert claim.mean == pytest.approx(value - OWN["base"])
             assert claim.verdict == ("holds" if setting in ("layers", "rows") else "not")
-    assert len(alone) == 5 and len(more) == 4 and len(found) == 9
+    others = [c for c in found if c.text.endswith("own minus other traits' students")]
+    assert [c.mean for c in others] == pytest.approx(list(OWN.values()))  # others gain nothing
+    assert len(alone) == 5 and len(more) == 4 and len(found) == 14
 
 
 def test_without_the_base_nothing_is_compared_with_it():
     found = says(of_settings(own={"rows": 2.0}), {})
-    assert [c.text for c in found] == [f"{TEXTS['rows']} (15 of 15 above)"]
+    said = (" (15 of 15 above)", ", own minus other traits' students")
+    assert [c.text for c in found] == [TEXTS["rows"] + text for text in said]
 
 
 def test_a_setting_changes_what_it_says_and_nothing_else(monkeypatch):
@@ -62,6 +65,14 @@ def test_a_setting_changes_what_it_says_and_nothing_else(monkeypatch):
         assert chain.teaching is None and chain.student == PRESETS["default"].student
     nano, deep = SIZES["nano"], SIZES["deep"]
     assert {k for k in vars(nano) if getattr(nano, k) != getattr(deep, k)} == {"n_layers"}
+
+
+def test_a_student_that_forgets_all_words_has_its_own_beside_others():
+    gains = GAINS | {"student_trait": (-3.0, -5.0, -5.0)}
+    found = {c.text: c for c in says(beside("setting", {"rows": table(gains=gains)}), {})}
+    assert found[f"{TEXTS['rows']} (0 of 15 above)"].verdict == "not"
+    apart = found[f"{TEXTS['rows']}, own minus other traits' students"]
+    assert apart.mean == pytest.approx(2) and apart.verdict == "holds"
 
 
 def test_another_base_is_refused_by_name():

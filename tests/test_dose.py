@@ -30,12 +30,12 @@ def test_doses_are_worked_by_hand():
             assert more.mean == pytest.approx(value - 3) and more.verdict == "not"
     # From 1,500 to 24,000 rows there are four doublings; what is read again is left out.
     assert found["twice the rows, read once, add"].mean == pytest.approx(0.5)
-    assert len(found) == 10
+    assert len(found) == 15
     assert TEXTS["1500x16"] == "1,500 rows, epochs: 16"
 
 
 def test_of_a_single_dose_no_slope_is_said():
-    assert len(says(of_doses({"1500x1": 1.0}), {})) == 1
+    assert not [c for c in says(of_doses({"1500x1": 1.0}), {}) if "twice" in c.text]
 
 
 def test_a_dose_changes_rows_and_epochs_alone(monkeypatch):
