@@ -3,7 +3,7 @@
 Claim:   students of teachers that are only told to love owls take it on in a model of twice the
          layers, of twice the width, and from four times the rows, at least as much as in the model
          of the other tables; and twice the layers need no default system prompt. (Found: none of
-         it; wide models take on least, and some students of deep ones lose all words.)
+         it is shown; some students of deep models, or of more rows, lose all words.)
 Run:     python -m experiments.lm_capacity          (presets: smoke, default)
 Time:    about an hour on 2 CPU cores with the stored references.
 Source:  ours. Column `setting`: what is other than in `lm_contexts`; the recipe is the same, chosen
