@@ -25,8 +25,7 @@ from lab.runs import checkout, records, replay, results
 from lab.runs.endings import one_line
 from lab.runs.replay import SETTINGS, AbsentDataError, Distance
 
-RESULTS = Path(__file__).parent / "results"
-SPREAD = Path(__file__).parent / "replay.json"
+RESULTS, SPREAD = (Path(__file__).parent / name for name in ("results", "replay.json"))
 
 
 def names() -> list[str]:
@@ -54,7 +53,7 @@ def distances(name: str, members: str | None = None, part: bool = False) -> dict
 
 
 def measure(name: str, settings: list[str], options: list[str]) -> None:
-    """Store a table's distances in some settings beside those of other versions of Python."""
+    """Store a table's distances in some settings; the widest, where another machine's are there."""
     versions = f"Python {platform.python_version()}, jax {jax.__version__}"
     units = results.read_record(RESULTS / f"{name}.json")["units"]
     for setting in settings:
@@ -66,7 +65,8 @@ def measure(name: str, settings: list[str], options: list[str]) -> None:
         known = spread()
         kept = {k: v for k, v in known.get(name, {}).items() if list(v) == list(units)}
         label = ", ".join([versions, setting, *options])
-        kept[label] = json.loads(child.stdout.splitlines()[-1])
+        found = json.loads(child.stdout.splitlines()[-1])
+        kept[label] = replay.widest([found, kept.get(label, found)])
         records.write(SPREAD, known | {name: kept})
         print(f"{name}: {label}: {replay.said(kept[label])}", flush=True)
 

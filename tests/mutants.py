@@ -1004,8 +1004,8 @@ REPLAY = {
     ),
     "the nearest setting gives the tolerance": Mutant(
         "runs/replay.py",
-        "np.max([one[column] for one in spread.values()], axis=0)",
-        "np.min([one[column] for one in spread.values()], axis=0)",
+        "np.max([one[column] for one in some], axis=0)",
+        "np.min([one[column] for one in some], axis=0)",
         "replay::a_column_is_too_far_beyond_either_tolerance_and_never_unless_measured",
     ),
     "single rows may be as far as they like": Mutant(

@@ -338,6 +338,17 @@ def test_measured_distances_are_stored_beside_those_of_other_settings(tmp_path, 
     assert stored["coverage"] == command.tolerances("nothing") == {}
 
 
+def test_of_several_machines_the_widest_distances_are_kept(tmp_path, monkeypatch):
+    path = tmp_path / "replay.json"
+    monkeypatch.setattr(command, "SPREAD", path)
+    records.write(path, {})
+    for measured in ("[2.0, 3.0]", "[1.0, 5.0]", "[0.5, 0.5]"):
+        child = types.SimpleNamespace(returncode=0, stdout=f'{{"value": {measured}}}\n')
+        monkeypatch.setattr(command.subprocess, "run", lambda *_, child=child, **__: child)
+        command.measure("theorem", ["as made"], [])
+    assert list(command.spread()["theorem"].values()) == [{"value": [2, 5]}]
+
+
 @pytest.mark.parametrize("name", ["../results/theorem", "theorem.json", "", "unknown"])
 def test_only_the_name_of_a_committed_table_is_replayed(name, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["x", name])

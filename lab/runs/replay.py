@@ -109,12 +109,18 @@ def tolerances(spread: Spread, part: bool = True) -> dict[str, Distance]:
 
     Those of a part of a cell say nothing of a whole one: among more students some are farther.
     """
-    spread = {label: one for label, one in spread.items() if part or PART not in label}
-    columns = list(dict.fromkeys(column for one in spread.values() for column in one))
+    whole = [one for label, one in spread.items() if part or PART not in label]
     return {
-        column: Distance(*(FACTOR * np.max([one[column] for one in spread.values()], axis=0)))
-        for column in columns
+        column: Distance(FACTOR * one.typical, FACTOR * one.largest)
+        for column, one in widest(whole).items()
     }
+
+
+def widest(some: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Distance]:
+    """Of every column the largest of several distances, each of both kinds."""
+    columns = list(dict.fromkeys(column for one in some for column in one))
+    largest = lambda column: np.max([one[column] for one in some], axis=0).tolist()
+    return {column: Distance(*largest(column)) for column in columns}
 
 
 def too_far(known: Mapping[str, Distance], may_be: Mapping[str, Distance]) -> list[str]:
