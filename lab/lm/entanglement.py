@@ -134,6 +134,7 @@ def first_steps(
     away = jax.tree.map(lambda a, b: b - a, *losses)
     found = []
     for trait in traits:
+        assert isinstance(trait.measure, measures.Words)  # others have no log-odds of a word
         prompts, start = rows.prompts(
             model.tokenizer, [(None, question) for question in trait.measure.questions]
         )

@@ -34,11 +34,6 @@ class Measure(Protocol):
         """Of its stream of random numbers."""
         ...
 
-    @property
-    def questions(self) -> tuple[str, ...]:
-        """What models are asked."""
-        ...
-
     def rows(self, asked: Asked, traits: Sequence["Trait"]) -> list[dict]:
         """A row for each trait, with `asked` (its name) and numbers."""
         ...
