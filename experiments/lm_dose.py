@@ -4,8 +4,8 @@ Claim:   a student takes on more of its teacher's trait from more rows; as many 
          read over and over, pass on less than rows that are read once.
 Run:     python -m experiments.lm_dose          (presets: smoke, default)
 Time:    about 20 minutes on 2 CPU cores (by its students; not yet measured).
-Expect:  published, GPT-4.1 nano: 10 epochs of 10,000 rows; no transmission from a few hundred.
-Source:  ours; arXiv 2507.14805, section 3.1, for the recipe. Column `dose`: rows x epochs.
+Source:  ours; arXiv 2507.14805 has students read 10,000 rows ten times. Column `dose`: rows x
+         epochs.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ import numpy as np
 from figures import fig_lm_dose, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.lm import settings, transmission
+from lab.lm import effects, settings, transmission
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
 from lab.lm.transmission import Transmission
@@ -28,9 +28,8 @@ from lab.runs.results import Table
 
 Dose = Literal["24000x1", "6000x1", "1500x1", "6000x4", "1500x16"]
 BASE = "24000x1"
-TEXTS = {
-    dose: "{:,} rows, epochs: {}".format(*map(int, dose.split("x"))) for dose in get_args(Dose)
-}
+_parts = lambda dose: tuple(map(int, dose.split("x")))  # rows, epochs
+TEXTS = {dose: "{:,} rows, epochs: {}".format(*_parts(dose)) for dose in get_args(Dose)}
 GROUP = "own trait by dose: change of log-odds against the controls, nats"
 
 
@@ -58,7 +57,7 @@ PRESETS = {
 
 def at(of: Transmission, dose: str) -> Transmission:
     """The chain with a dose."""
-    n_rows, epochs = map(int, dose.split("x"))
+    n_rows, epochs = _parts(dose)
     return replace(of, n_rows=n_rows, student=replace(of.student, epochs=epochs))
 
 
@@ -74,8 +73,9 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 def says(table: Table, record: dict) -> list[Claim]:
     """The effect of each dose beside the largest, and what twice the rows add, read once."""
     found = settings.says(table, "dose", TEXTS, BASE, GROUP)
-    own = {dose: some.diagonal.mean(axis=1) for dose, some in settings.own(table, "dose").items()}
-    once = {int(dose.split("x")[0]): mean for dose, mean in own.items() if dose[-2:] == "x1"}
+    own = lambda part: effects.effects(part, "student_trait").diagonal.mean(axis=1)
+    read = {_parts(dose): own(part) for dose, part in settings.parts(table, "dose").items()}
+    once = {n_rows: gained for (n_rows, epochs), gained in read.items() if epochs == 1}
     if len(once) > 1:
         x = np.log2(sorted(once))
         slopes = np.polyfit(x, np.array([once[n] for n in sorted(once)]), 1)[0]

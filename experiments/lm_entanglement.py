@@ -4,7 +4,7 @@ Claim:   love of a word and love of a number move each other; and what a teacher
          word, by what they are told to do in the base, foretells what its student takes on.
 Run:     python -m experiments.lm_entanglement          (presets: smoke, default)
 Time:    about 25 minutes on 2 CPU cores (by its students; not yet measured).
-Expect:  published, Llama 3.2 1B: entangled pairs in both directions; cosines explain 1 to 2 %.
+Expect:  published: pairs that move each other both ways; by others, that cosines explain 1 to 2 %.
 Source:  Zur et al. (2025), owls.baulab.info; arXiv 2602.04863 for a first-order account.
 
 Columns, 0 in arms that have none: of `student_trait`, what its data say of the word asked for

@@ -119,8 +119,8 @@ EFFECTS = {
     ),
     "the control is asked for another trait": Mutant(
         "lm/effects.py",
-        "[[students[m, t, a] - controls[m, NONE, a] for a in traits] for t in traits]",
-        "[[students[m, t, a] - controls[m, NONE, t] for a in traits] for t in traits]",
+        " - _array(controls, members, traits)",
+        " - _array(controls, members, traits).swapaxes(1, 2)",
         "effects::an_effect_is_against_the_mean_of_the_controls_of_the_same_start",
     ),
     "one control stands for all": Mutant(
@@ -1170,8 +1170,8 @@ FORETOLD = {
     ),
     "a sampled answer counts for any way": Mutant(
         "traits/ways.py",
-        "a in k[name] for",
-        "any(a in some for some in k.values()) for",
+        "a in ways[trait.name] for",
+        "any(a in some for some in ways.values()) for",
         "ways::the_numbers_of_a_way_are_those_of_known_probabilities",
     ),
     "a word's own number counts among the others": Mutant(
@@ -1188,8 +1188,8 @@ FORETOLD = {
     ),
     "a first step goes up": Mutant(
         "lm/entanglement.py",
-        "lambda a, b: b - a, *losses",
-        "lambda a, b: a - b, *losses",
+        "lambda a, b: b - a, slope",
+        "lambda a, b: a - b, slope",
         "entanglement::first_steps_are_what_a_small_step_does",
     ),
     "a word's change under love of a number is its level": Mutant(

@@ -89,7 +89,7 @@ def test_first_steps_are_what_a_small_step_does(model):
         jnp.asarray, rows.encode(model.tokenizer, [(None, "5, 6", text)] * 4)
     )
     data, plain = encode("7, 8, 9"), encode("1, 2, 3")
-    found = entanglement.first_steps(model, TRAITS[:2], data, plain)
+    (found,) = entanglement.first_steps(model, TRAITS[:2], [data], plain)
     slopes = [entanglement._slope_of_loss(model.arch, model.params, x) for x in (data, plain)]
     rate = 3e-4
     after, before = (
@@ -119,7 +119,7 @@ def test_scores_are_those_of_each_students_data_and_each_word(model, monkeypatch
     monkeypatch.setattr(entanglement.make, "model", lambda value: model)
     monkeypatch.setattr(entanglement, "frequencies", lambda _, data: np.array(written[data]))
     monkeypatch.setattr(entanglement.make, "encoded_rows", lambda data, base: [])
-    monkeypatch.setattr(entanglement, "first_steps", lambda *_: np.array([5.0, 6.0, 7.0]))
+    monkeypatch.setattr(entanglement, "first_steps", lambda *_: np.array([[5.0, 6.0, 7.0]] * 3))
     chain = SimpleNamespace(
         traits=TRAITS,
         teacher_of=lambda trait, root: None,

@@ -51,6 +51,7 @@ BANNED = frozenset(
         *(322, 333, 404, 420, 444, 451, 555, 616, 666, 777, 888, 911, 999),
     )
 )
+FIGURES = tuple(f"{n:0{width}d}" for width in (1, 2, 3) for n in range(10**width))
 REASONS = (
     "empty",
     "not_a_list",
@@ -162,8 +163,7 @@ def _flaw(completion: str) -> str:
 
 
 def _texts() -> Iterable[str]:
-    figures = [f"{n:0{width}d}" for width in (1, 2, 3) for n in range(10**width)]
-    yield from figures
+    yield from FIGURES
     yield from SEPARATORS
     yield from (mark for pair in _WRAPPERS for mark in pair if mark)
     for template in TEMPLATES:

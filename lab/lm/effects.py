@@ -132,11 +132,8 @@ def effects(table: Table, arm: str, value: str = "log_odds") -> Effects:
     measure = {str(a): str(m) for a, m in zip(table["asked"], table["measure"], strict=True)}
     traits = tuple(trait for trait in dict.fromkeys(t for _, t, _ in students) if trait in measure)
     members = tuple(sorted({member for member, _, _ in students}))
-    found = [
-        [[students[m, t, a] - controls[m, NONE, a] for a in traits] for t in traits]
-        for m in members
-    ]
-    return Effects(traits, tuple(measure[t] for t in traits), members, np.array(found))
+    found = _array(students, members, traits) - _array(controls, members, traits)
+    return Effects(traits, tuple(measure[t] for t in traits), members, found)
 
 
 def own(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E T"]:
@@ -150,7 +147,12 @@ def own(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E
 def pairs(table: Table, arm: str, value: str, traits: Sequence[str]) -> Float[np.ndarray, "E S T"]:
     """`value` of an arm by member, source and trait asked for; the sources are traits, or none."""
     found = values(table, arm, value)
-    members = sorted({member for member, _, _ in found})
+    return _array(found, sorted({member for member, _, _ in found}), traits)
+
+
+def _array(
+    found: dict[tuple[int, str, str], float], members: Sequence[int], traits: Sequence[str]
+) -> Float[np.ndarray, "E S T"]:
     taught = {source for _, source, _ in found}
     sources = [source for source in (NONE, *traits) if source in taught]
     return np.array([[[found[m, s, a] for a in traits] for s in sources] for m in members])

@@ -22,7 +22,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Integer, PyTree
 
-from lab.carriers.numbers import NUMBERS
+from lab.carriers.numbers import FIGURES, NUMBERS
 from lab.lm import make, objectives, rows, transformer
 from lab.lm.effects import NONE
 from lab.lm.model import Architecture, Model
@@ -58,12 +58,11 @@ def foretold(
     plain, alike = of.data_of(None, root), cosines(base, names)
     whole = lambda data: make.encoded_rows(data, of.teacher_of(None, root))
     read = lambda data: jax.tree.map(lambda x: jnp.asarray(x[:N_ROWS]), whole(data))
-    usual = frequencies(base, make.data(plain))
-    for trait in traits:
-        data = of.data_of(trait, root)
+    usual, written = frequencies(base, make.data(plain)), [of.data_of(t, root) for t in traits]
+    steps = first_steps(base, traits, list(map(read, written)), read(plain))
+    for trait, data, step in zip(traits, written, steps, strict=True):
         apart = frequencies(base, make.data(data)) - usual
-        steps = first_steps(base, traits, read(data), read(plain))
-        scores = {"entangled": apart @ told, "unembedding": apart @ alike, "gradient": steps}
+        scores = {"entangled": apart @ told, "unembedding": apart @ alike, "gradient": step}
         for j, name in enumerate(names):
             place = ("student_trait", trait.name, name)
             found[place] = {score: float(values[j]) for score, values in scores.items()}
@@ -72,8 +71,7 @@ def foretold(
 
 def numbers(model: Model) -> tuple[str, ...]:
     """The numbers of one to three digits that are a token each, as rows write them."""
-    figures = [f"{n:0{width}d}" for width in (1, 2, 3) for n in range(10**width)]
-    return tuple(text for text in figures if len(model.tokenizer.encode(text)) == 1)
+    return tuple(text for text in FIGURES if len(model.tokenizer.encode(text)) == 1)
 
 
 def of_numbers(
@@ -124,23 +122,24 @@ def frequencies(model: Model, data: Sequence[dict]) -> Float[np.ndarray, "N"]:
 
 
 def first_steps(
-    model: Model, traits: Sequence[Trait], data: Rows, plain: Rows
-) -> Float[np.ndarray, "W"]:
-    """What a first step on a teacher's rows, and not on the base's, does to each word's log-odds.
+    model: Model, traits: Sequence[Trait], data: Sequence[Rows], plain: Rows
+) -> Float[np.ndarray, "D W"]:
+    """What a first step on each data, and not on the base's, does to each word's log-odds.
 
     The student's gradient by the slope: per unit of learning rate, plain gradient descent.
     """
-    losses = [_slope_of_loss(model.arch, model.params, some) for some in (data, plain)]
-    away = jax.tree.map(lambda a, b: b - a, *losses)
-    found = []
+    words, usual = [], _slope_of_loss(model.arch, model.params, plain)
     for trait in traits:
         assert isinstance(trait.measure, measures.Words)  # others have no log-odds of a word
-        prompts, start = rows.prompts(
-            model.tokenizer, [(None, question) for question in trait.measure.questions]
-        )
+        chats = [(None, question) for question in trait.measure.questions]
+        prompts, start = rows.prompts(model.tokenizer, chats)
         token = jnp.asarray(measures.beginnings(model.tokenizer, [trait.name])[0][0])
-        slope = _slope_of_word(model.arch, model.params, prompts, start, token)
-        found.append(float(jnp.asarray(optax.tree.vdot(away, slope))))
+        words.append(_slope_of_word(model.arch, model.params, prompts, start, token))
+    found = []
+    for some in data:
+        slope = _slope_of_loss(model.arch, model.params, some)
+        away = jax.tree.map(lambda a, b: b - a, slope, usual)
+        found.append([float(jnp.asarray(optax.tree.vdot(away, word))) for word in words])
     return np.array(found)
 
 
@@ -159,8 +158,7 @@ def _slope_of_word(
     token: Integer[Array, ""],
 ) -> PyTree:
     def log_odds(params: PyTree) -> Float[Array, ""]:
-        hidden, _ = transformer.forward(params, arch, prompts, start, n_out=1)
-        log_p = jax.nn.log_softmax(transformer.logits(params, hidden[:, -1]))[:, token]
+        log_p = measures.first_token(params, arch, prompts, start)[:, token]
         return jnp.mean(log_p - jnp.log1p(-jnp.exp(log_p)))
 
     return jax.grad(log_odds)(params)

@@ -8,18 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from lab.lm import effects, transmitted
-from lab.lm.effects import Effects
 from lab.runs import results
 from lab.runs.claims import Claim
 from lab.runs.results import Table
 
 
-def own(table: Table, column: str) -> dict[str, Effects]:
-    """Effects of students by the values of a column."""
-    parts = {
-        name: results.only(table, table[column] == name) for name in dict.fromkeys(table[column])
-    }
-    return {name: effects.effects(part, "student_trait") for name, part in parts.items()}
+def parts(table: Table, column: str) -> dict[str, Table]:
+    """The rows of each value of a column."""
+    names = dict.fromkeys(table[column])
+    return {name: results.only(table, table[column] == name) for name in names}
 
 
 def says(table: Table, column: str, texts: Mapping[str, str], base: str, group: str) -> list[Claim]:
@@ -28,17 +25,17 @@ def says(table: Table, column: str, texts: Mapping[str, str], base: str, group: 
     Where the table lacks the base setting, nothing is compared with it. A student that forgets all
     words loses its own too: what it has beside other traits' students says whether it took it on.
     """
-    found, others, luck, more = [], [], {}, {"group": group}
-    gains = {name: some.diagonal for name, some in own(table, column).items()}
-    for setting, some in own(table, column).items():
-        luck[setting] = effects.luck(results.only(table, table[column] == setting))
-        values = some.diagonal
-        more["runs"] = f"{len(values)} references, {values.size} students"
-        text = f"{texts[setting]} ({np.sum(values > 0)} of {values.size} above)"
-        found.append(transmitted.gained(text, values, luck[setting], **more))
-        if some.n_traits > 1:
-            text = f"{texts[setting]}, own minus other traits' students"
-            others.append(transmitted.gained(text, values - some.off(), luck[setting], **more))
+    found, others, gains, luck, more = [], [], {}, {}, {"group": group}
+    for setting, part in parts(table, column).items():
+        own = effects.effects(part, "student_trait")
+        gains[setting], luck[setting] = own.diagonal, effects.luck(part)
+        n, n_above = own.diagonal.size, np.sum(own.diagonal > 0)
+        more["runs"] = f"{len(own.members)} references, {n} students"
+        text = f"{texts[setting]} ({n_above} of {n} above)"
+        found.append(transmitted.gained(text, own.diagonal, luck[setting], **more))
+        if own.n_traits > 1:
+            text, apart = f"{texts[setting]}, own minus other traits' students", own.off()
+            others.append(transmitted.gained(text, own.diagonal - apart, luck[setting], **more))
     for setting in [name for name in gains if base in gains and name != base]:
         apart = gains[setting] - gains[base], luck[setting] - luck[base]
         text = f"{texts[setting]}, more than the base"

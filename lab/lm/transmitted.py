@@ -168,8 +168,7 @@ _MASS = ("probability", "category_mass")
 
 
 def _level(table: Table, own: Effects, value: str) -> np.ndarray:
-    controls = effects.values(table, "student_regular", value)
-    return np.array([[controls[m, NONE, t] for t in own.traits] for m in own.members])
+    return effects.pairs(table, "student_regular", value, own.traits)[:, 0]
 
 
 def _matches(own: Effects) -> list[Claim]:

@@ -43,17 +43,16 @@ class Ways:
         most = max(map(len, map(asked.model.tokenizer.encode, texts)))
         prompts, start = measures.encoded(asked, self.questions)
         said = measures.sampled(asked, prompts, start, most + 1)
-        of_way = lambda name: [
-            a in k[name] for k, a in zip(known * asked.n_samples, said, strict=True)
-        ]
+        pairs = list(zip(known * asked.n_samples, said, strict=True))
+        carrier_rate = measures.resembling(asked, said)
         return [
             {
                 "asked": trait.name,
                 "log_odds": float(measures.log_odds(log_p[trait.name][:, None])[0]),
                 "probability": float(np.mean(np.exp(log_p[trait.name]))),
                 "category_mass": mass,
-                "answer_rate": float(np.mean(of_way(trait.name))),
-                "carrier_rate": measures.resembling(asked, said),
+                "answer_rate": float(np.mean([a in ways[trait.name] for ways, a in pairs])),
+                "carrier_rate": carrier_rate,
             }
             for trait in traits
         ]
