@@ -72,6 +72,37 @@ def test_a_device_waits_long_for_another_unless_it_is_told_not_to(flags, seconds
     assert done.stdout.count("timeout") == 1
 
 
+# Three members of four places: what takes the filling off is an exchange, for which one device
+# waits while the other may have no thread. With two or three threads this mostly never ends.
+THREE_ON_ONE_CORE = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from lab import devices
+devices.start(cpu_devices=2)
+split = NamedSharding(devices.mesh(), PartitionSpec(devices.MEMBER))
+x = jax.device_put(np.ones((4, 256, 256), np.float32), split)
+work = jax.jit(lambda x: jax.lax.scan(lambda x, _: (jnp.tanh(x @ x), None), x, length=100)[0])
+for _ in range(5):
+    x = work(x)
+    found = [jnp.copy(x)[:3] * k for k in range(6)]
+print(jax.device_count(), float(found[1].mean()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no cores can be taken away")
+@pytest.mark.parametrize(("threads", "n_devices"), [(None, 2), ("1", 1), ("2", 1), ("8", 2)])
+def test_devices_of_a_process_with_one_core_do_not_wait_for_ever(threads, n_devices):
+    own = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "PJRT_NPROC")}
+    more = {} if threads is None else {"PJRT_NPROC": threads}
+    done = subprocess.run(
+        [sys.executable, "-c", THREE_ON_ONE_CORE],
+        env=own | more, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(n_devices), "1.0"]
+
+
 @pytest.mark.slow  # two whole runs; the test above compares parameters
 def test_accuracies_on_eight_devices_are_those_on_one(tmp_path):
     tables = []
