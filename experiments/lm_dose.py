@@ -1,9 +1,10 @@
 """How much data does a trait need, and does it help to read the same rows again?
 
 Claim:   a student takes on more of its teacher's trait from more rows; as many steps on fewer rows,
-         read over and over, pass on less than rows that are read once.
+         read over and over, pass on less than rows that are read once. (Found: four times as many
+         rows are worth no more than reading them four times.)
 Run:     python -m experiments.lm_dose          (presets: smoke, default)
-Time:    about 20 minutes on 2 CPU cores (by its students; not yet measured).
+Time:    about 20 minutes of a CPU core.
 Source:  ours; arXiv 2507.14805 has students read 10,000 rows ten times. Column `dose`: rows x
          epochs.
 """

@@ -142,6 +142,11 @@ OURS = [
         "by a recipe that was chosen for the smallest model",
     ),
     Shown(
+        "Dose",
+        "how many rows a trait needs, and whether it helps to read them again",
+        {"lm_dose": WHOLE},
+    ),
+    Shown(
         "Distributions",
         "students of distributions over numbers, in place of samples",
         {"lm_numbers_soft": WHOLE},
