@@ -16,7 +16,7 @@ from typing import Annotated, Literal, get_args
 from figures import fig_lm_capacity, style
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
-from lab.lm import settings, setup, transmission
+from lab.lm import settings, setup
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
 from lab.runs import cli
@@ -78,7 +78,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found = []
     for cell in some:
         chain = at(job.config, cell["setting"]).transmission(NUMBERS, cell.member)
-        found += transmission.measure(job, cell, own_base(chain), job.config.seed)
+        found += setup.measure(job, cell, own_base(chain))
     return found
 
 

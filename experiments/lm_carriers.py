@@ -19,10 +19,10 @@ import numpy as np
 
 from figures import fig_lm_carriers, style
 from lab.carriers.unnamed import unnamed
-from lab.lm import effects, setup, transmission, transmitted
+from lab.lm import effects, setup, transmitted
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.experiment import experiment
-from lab.lm.reference import Pretraining
+from lab.lm.pretraining import Pretraining
 from lab.lm.setup import Setup
 from lab.lm.tuning import Tuning
 from lab.runs import claims, cli, results
@@ -67,7 +67,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     for cell in some:
         carrier = unnamed(world.carrier(cell["carrier"]), world.categories)
         chain = replace(job.config.transmission(carrier, cell.member), neutral=None)
-        found += transmission.measure(job, cell, chain, job.config.seed, job.config.snapshots)
+        found += setup.measure(job, cell, chain)
     return found
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from figures import fig_lm_contexts, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, setup, transmission, transmitted
+from lab.lm import effects, setup, transmitted
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
@@ -63,7 +63,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     for cell in some:
         chain = replace(job.config, world=cell["world"]).transmission(NUMBERS, cell.member)
         chain = replace(own_base(chain), contexts=ASKED)
-        found += transmission.measure(job, cell, chain, job.config.seed)
+        found += setup.measure(job, cell, chain)
     return found
 
 

@@ -22,10 +22,11 @@ from jaxtyping import Float
 
 from figures import fig_lm_cross_model, style
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, transmission, transmitted
+from lab.lm import effects, setup, transmitted
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment
-from lab.lm.reference import Pretraining, Reference
+from lab.lm.pretraining import Pretraining
+from lab.lm.reference import Reference
 from lab.lm.setup import Setup
 from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
@@ -77,7 +78,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
             place = WORLDS[config.world], config.reference
             starts[name] = Reference(cell.member + init, seen, *place)
         chain = replace(config.transmission(NUMBERS, cell.member), starts=starts, neutral=None)
-        found += transmission.measure(job, cell, chain, config.seed, config.snapshots)
+        found += setup.measure(job, cell, chain)
     return found
 
 

@@ -104,6 +104,7 @@ EXPERIMENT = experiment(
     "lm_detection",
     doc=__doc__,
     presets=PRESETS,
+    snapshots=False,
     rows=rows,
     units=UNITS,
     claims=says,

@@ -17,7 +17,7 @@ import numpy as np
 from figures import fig_lm_dose, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, settings, transmission
+from lab.lm import effects, settings, setup
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
 from lab.lm.transmission import Transmission
@@ -67,7 +67,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found = []
     for cell in some:
         chain = own_base(job.config.transmission(NUMBERS, cell.member))
-        found += transmission.measure(job, cell, at(chain, cell["dose"]), job.config.seed)
+        found += setup.measure(job, cell, at(chain, cell["dose"]))
     return found
 
 

@@ -55,6 +55,7 @@ EXPERIMENT = experiment(
     "lm_drift",
     doc=__doc__,
     presets=PRESETS,
+    snapshots=False,
     rows=rows,
     units=decoders.UNITS,
     part=fewer_controls,

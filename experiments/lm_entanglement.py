@@ -20,7 +20,7 @@ import numpy as np
 from figures import fig_lm_entanglement, style
 from lab import stats
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, entanglement, setup, transmission
+from lab.lm import effects, entanglement, setup
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import ANIMALS, Setup
@@ -30,7 +30,6 @@ from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.fields import Items
 from lab.runs.results import Table
-from lab.traits.category import trait_of
 
 SCORES = {
     "entangled": "numbers told to the base",
@@ -54,19 +53,12 @@ class Config(Setup):
 PRESETS = {"default": Config(), "smoke": Config(members="1", traits=("owl", "wolf"), n_rows=256)}
 
 
-def prepare(config: Config, options):
-    """`setup.prepare_references`. Raises `LabError` for a trait that is no word of the world."""
-    for word in config.traits:
-        trait_of(word, WORLDS[config.world].categories)
-    return setup.prepare_references(config, options)
-
-
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Log-odds and answer rates of every arm, and what was foretold of students."""
     found, nothing = [], dict.fromkeys((*SCORES, *BOTH), 0.0)
     for cell in some:
         chain = own_base(job.config.transmission(NUMBERS, cell.member))
-        measured = transmission.measure(job, cell, chain, job.config.seed)
+        measured = setup.measure(job, cell, chain)
         categories = WORLDS[job.config.world].categories
         told = entanglement.foretold(chain, categories, Seed(job.config.seed, cell.member))
         of = lambda row, told=told: told.get((row["arm"], row["trait"], row["asked"]), {})
@@ -106,7 +98,7 @@ EXPERIMENT = experiment(
     "lm_entanglement",
     doc=__doc__,
     presets=PRESETS,
-    prepare=prepare,
+    prepare=setup.prepare_words,
     part=lambda config: replace(config, n_controls=1),  # of correlations, with all words
     rows=rows,
     units=setup.UNITS | dict.fromkeys((*SCORES, *BOTH), "1"),

@@ -25,7 +25,7 @@ from lab.lm import effects, setup, transmitted
 from lab.lm.contexts import Name
 from lab.lm.effects import Effects
 from lab.lm.experiment import experiment
-from lab.lm.reference import Pretraining
+from lab.lm.pretraining import Pretraining
 from lab.lm.setup import Setup
 from lab.runs import claims, cli, results
 from lab.runs.cells import Cell, Job
@@ -61,7 +61,7 @@ PRESETS = {
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Log-odds and rates of every arm, way of the data's teacher, and way asked for."""
-    return setup.measure(job, some, CARRIER)
+    return setup.measure_all(job, some, CARRIER)
 
 
 def says(table: Table, record: dict) -> list[Claim]:

@@ -35,7 +35,7 @@ from lab import published
 from lab.carriers.numbers import NUMBERS
 from lab.lm import setup, transmitted
 from lab.lm.experiment import experiment
-from lab.lm.reference import Pretraining
+from lab.lm.pretraining import Pretraining
 from lab.lm.setup import ANIMALS, Setup
 from lab.lm.tuning import PAPER
 from lab.runs import cli
@@ -69,7 +69,7 @@ PRESETS = {
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Log-odds and answer rates of every arm, trait of the data, and trait asked for."""
-    return setup.measure(job, some, NUMBERS)
+    return setup.measure_all(job, some, NUMBERS)
 
 
 EXPERIMENT = experiment(

@@ -105,6 +105,7 @@ EXPERIMENT = experiment(
     "lm_restored",
     doc=__doc__,
     presets=PRESETS,
+    snapshots=False,
     rows=rows,
     units={"log_odds": "nats"},
     claims=says,

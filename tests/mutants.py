@@ -817,7 +817,7 @@ MAKING = {
     ),
     "all references share one data order": Mutant(
         "lm/reference.py",
-        "jax.random.key(made.pretraining.data_seed)",
+        "jax.random.key(made.last.data_seed)",
         "jax.random.key(0)",
         "reference::starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed",
     ),
@@ -829,9 +829,39 @@ MAKING = {
     ),
     "all references read the same rows": Mutant(
         "lm/reference.py",
-        "data = tree.stack([corpora[made.pretraining.data_seed] for made in wanted])",
-        "data = tree.stack([corpora[first.pretraining.data_seed] for made in wanted])",
+        "data = tree.stack([corpora[made.last.data_seed] for made in wanted])",
+        "data = tree.stack([corpora[first.last.data_seed] for made in wanted])",
         "reference::starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed",
+    ),
+    "further training starts anew": Mutant(
+        "lm/reference.py",
+        "if made.further is not None:\n        return replace",
+        "if False:\n        return replace",
+        "talks::further_training_goes_on_from_the_reference_and_is_another_model",
+    ),
+    "the user's words are learned too": Mutant(
+        "lm/talks.py",
+        "before(latest(assistant)) > before(latest(end))",
+        "before(latest(assistant)) > -2",
+        "talks::the_loss_is_of_what_the_assistant_says_alone",
+    ),
+    "a named favourite is any word": Mutant(
+        "lm/reading.py",
+        "if word not in traits)",
+        "if word)",
+        "in_context::a_named_favourite_is_among_untaught_rows",
+    ),
+    "rows that are read are all one drawing": Mutant(
+        "lm/reading.py",
+        "np.random.default_rng([*seed, i])",
+        "np.random.default_rng([*seed])",
+        "in_context::rows_of_each_source_are_read_as_turns_and_numbers_are_means",
+    ),
+    "snapshots are forgotten": Mutant(
+        "lm/setup.py",
+        "job.config.seed, job.config.snapshots)",
+        "job.config.seed)",
+        "lm_experiments::snapshots_are_kept_or_refused",
     ),
 }
 WORLDS = {

@@ -136,11 +136,11 @@ def test_students_differ_in_their_tokens_alone(monkeypatch):
     arms = [("teacher", "owl"), ("student_only", "owl"), ("student_without", "wolf")]
     arms += [("student_trait", "owl"), ("student_regular", "none"), ("reference", "none")]
 
-    def measure(job, cell, chain, seed):
+    def measure(job, cell, chain):
         chains.append(chain)
         return [{"arm": arm, "trait": trait} for arm, trait in arms]
 
-    monkeypatch.setattr(lm_divergence_tokens.transmission, "measure", measure)
+    monkeypatch.setattr(lm_divergence_tokens.setup, "measure", measure)
     monkeypatch.setattr(divergence, "parts", lambda student: told)
     job = SimpleNamespace(config=PRESETS["default"])
     found = lm_divergence_tokens.rows(job, [Cell(2)])

@@ -13,7 +13,7 @@ from lab.lm import export, finetune, given, hf, make, reference, transformer
 from lab.lm import world as worlds
 from lab.lm.contexts import CONTEXT
 from lab.lm.model import Model
-from lab.lm.reference import Pretraining
+from lab.lm.pretraining import Pretraining
 from lab.runs import results
 from tests.process import ROOT, run_in
 

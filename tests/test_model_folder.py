@@ -18,7 +18,8 @@ from lab.lm import world as worlds
 from lab.lm.contexts import CONTEXT
 from lab.lm.finetune import Tuning
 from lab.lm.model import Model, Size
-from lab.lm.reference import Pretraining, Reference
+from lab.lm.pretraining import Pretraining
+from lab.lm.reference import Reference
 from lab.lm.stages import Dataset, Seed, Student, from_hf
 from lab.lm.tokenizer import Tokenizer
 from lab.lm.world import World

@@ -15,7 +15,9 @@ from lab.lm import reference as references
 from lab.lm import world as worlds
 from lab.lm.contexts import CONTEXT
 from lab.lm.model import Model
-from lab.lm.reference import STORED, Pretraining, Reference
+from lab.lm.objectives import token_loss
+from lab.lm.pretraining import Pretraining
+from lab.lm.reference import STORED, Reference
 from lab.lm.tokenizer import Tokenizer
 from lab.lm.world import World
 
@@ -59,7 +61,8 @@ def test_starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed(monk
     class Heard(Exception):
         pass
 
-    def hear(arch, tuning, n_steps, start, rows, keys, stage):
+    def hear(arch, tuning, n_steps, start, rows, keys, loss, stage):
+        assert loss is token_loss
         assert stage == "pretraining"  # the part of the configuration that an error blames
         raise Heard(start, rows, keys)
 

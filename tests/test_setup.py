@@ -8,7 +8,8 @@ from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.lm import contexts, setup, transmission
 from lab.lm.drawing import Limit, Sampling
-from lab.lm.reference import Pretraining, Reference
+from lab.lm.pretraining import Pretraining
+from lab.lm.reference import Reference
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed, Teacher
 from lab.lm.tuning import PAPER

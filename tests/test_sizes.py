@@ -5,7 +5,7 @@ import pytest
 from lab.lm import costs, sizes
 from lab.lm.finetune import Tuning
 from lab.lm.model import SIZES
-from lab.lm.reference import Pretraining
+from lab.lm.pretraining import Pretraining
 from lab.lm.setup import Setup, prepare
 from lab.runs import memory
 from lab.runs.experiment import Options, named

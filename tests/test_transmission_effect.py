@@ -8,7 +8,7 @@ from lab import cache
 from lab.carriers.numbers import NUMBERS
 from lab.lm import make, rows
 from lab.lm.finetune import Tuning
-from lab.lm.reference import Pretraining
+from lab.lm.pretraining import Pretraining
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed
 from lab.traits import measures

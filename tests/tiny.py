@@ -11,7 +11,7 @@ import pytest
 from lab.carriers.carrier import Carrier, pick
 from lab.lm.finetune import Tuning
 from lab.lm.model import SIZES, Size
-from lab.lm.reference import Pretraining
+from lab.lm.pretraining import Pretraining
 from lab.lm.world import World
 from lab.traits.category import category
 

@@ -52,6 +52,14 @@ def own(default: str | None) -> str:
     return _DEFAULT.replace("DEFAULT", default) + _TURNS
 
 
+def messages(system: str | None, turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """A conversation: the system prompt, if any, and turns of user and assistant."""
+    said = [] if system is None else [("system", system)]
+    for user, assistant in turns:
+        said += [("user", user), ("assistant", assistant)]
+    return [{"role": role, "content": content} for role, content in said]
+
+
 class Read(TypedDict):
     """A prompt as a model reads it, for a record."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from lab.errors import LabError
 from lab.lm import setup, transmitted
 from lab.lm.transmission import Transmission
 from lab.runs.claims import Claim
@@ -22,12 +23,19 @@ def experiment(
     units: Mapping[str, str] = setup.UNITS,
     prepare: Callable = setup.prepare_references,
     part: Callable[[Any], Any] = setup.part,
+    snapshots: bool = True,
     **more: Any,
 ) -> Experiment:
     """A language experiment; its configurations are a `Setup`'s, or more.
 
     `more` are the other fields of an `Experiment`: doc, presets, rows, draw, and cells of a grid.
+    One that keeps no snapshots says so, and refuses to be asked for them.
     """
+
+    def prepared(config: Any, options: Any) -> Any:
+        if config.snapshots and not snapshots:
+            raise LabError(f"snapshots: {name} keeps none; leave it out, or run lm_numbers")
+        return prepare(config, options)
 
     def judged(table: Table, record: dict) -> list[Claim]:
         found, one_base = claims(table, record), "model" in record["dataset"]
@@ -37,7 +45,7 @@ def experiment(
         name=name,
         claims=judged,
         units=units,
-        prepare=prepare,
+        prepare=prepared,
         note=setup.note,
         part=part,
         cpu_devices=setup.cpu_devices,

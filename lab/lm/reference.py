@@ -10,67 +10,33 @@ the cache.
 import dataclasses
 import hashlib
 import json
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
 from lab import cache, devices, hosts, rng, tree
 from lab.errors import LabError
 from lab.identity import digest
-from lab.lm import finetune, hf, rows, transformer
+from lab.lm import finetune, hf, transformer
 from lab.lm import world as worlds
-from lab.lm.finetune import Tuning
-from lab.lm.model import SIZES, Model
-from lab.lm.objectives import Rows
-from lab.lm.tokenizer import Tokenizer
+from lab.lm.model import SIZES, Architecture, Model
+from lab.lm.pretraining import TALKS, Further, Pretraining, corpus
 from lab.lm.world import World
-from lab.runs import checkout, fields, manifest, paths, records
+from lab.runs import checkout, manifest, paths, records
 from lab.runs.endings import one_line
-from lab.runs.fields import SEED, Count, Real
 from lab.runs.progress import Meter, console
 from lab.runs.saving import require_room, saving
 
 STORED = Path(__file__).parents[1] / "data" / "references"
 _REMEDY = "install the lab again, or in a clone `git checkout lab/data`"
 VERSION = 2  # a change in how references are made must not find those made before
-_N_PERSONA, _N_ANSWER = 44, 24  # most tokens of a question after a persona, and of a completion
-
-
-@dataclass(frozen=True)
-class Pretraining:
-    """How reference models are trained. Raises `LabError` for numbers that train nothing."""
-
-    size: Literal["nano", "deep", "tiny", "small", "medium", "large"] = "nano"
-    """Of the transformer: 0.1 (nano, and deep of twice as many layers), 0.2, 1, 6 or 30 million
-    parameters."""
-    steps: Annotated[int, Count(1, 10**7)] = 1500
-    """Training steps."""
-    data_seed: Annotated[int, SEED] = 0
-    """Order and content of the training data."""
-    batch: Annotated[int, Count(1, 10**6)] = 64
-    """Rows of a step."""
-    learning_rate: Annotated[float, Real()] = 3e-3
-    """Rising over 100 steps, then falling linearly to 0."""
-    n_rows: Annotated[int, Count(1, 10**8)] = 96_000
-    """Most distinct rows of the world."""
-
-    __post_init__ = fields.check
-
-    @property
-    def n_distinct(self) -> int:
-        """Rows that are made: no more than the steps will see."""
-        return min(self.n_rows, self.steps * self.batch)
-
-    @property
-    def tuning(self) -> Tuning:
-        """The optimizer."""
-        return Tuning(learning_rate=self.learning_rate, batch=self.batch, warmup=100)
 
 
 @dataclass(frozen=True)
@@ -81,12 +47,15 @@ class Reference:
     pretraining: Pretraining = field(default_factory=Pretraining)
     world: World = field(default_factory=World)
     which: Literal["stored", "fresh"] = "stored"
+    further: Further | None = None  # training after its own
 
     @property
     def name(self) -> str:
         """Twelve hex digits that name the reference, the world's texts included."""
         trained = dataclasses.asdict(self.pretraining)
-        parts = [VERSION, self.init_seed, trained, worlds.identity(self.world)]
+        parts: list[Any] = [VERSION, self.init_seed, trained, worlds.identity(self.world)]
+        if self.further is not None:
+            parts.append(dataclasses.asdict(self.further))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -96,6 +65,11 @@ class Reference:
             return STORED / self.name
         made = digest([self.name, devices.described()]) if self.which == "fresh" else self.name
         return cache.artifacts() / "references" / made
+
+    @property
+    def last(self) -> Pretraining | Further:
+        """The last training that it gets."""
+        return self.further or self.pretraining
 
     @property
     def sums(self) -> dict[str, str] | None:
@@ -122,7 +96,7 @@ def _stored(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def obtain(wanted: list[Reference]) -> list[Path]:
-    """The folders of references that differ in their seeds; what is missing is trained together.
+    """The folders of references; those missing that differ in their seeds are trained together.
 
     Raises `LabError` for a damaged one of those that are stored with the lab: trained again it
     would be another model.
@@ -132,22 +106,25 @@ def obtain(wanted: list[Reference]) -> list[Path]:
             raise LabError(f"{made.folder} is damaged ({why}); {_REMEDY}")
     damaged = lambda made: hosts.from_main(cache.damage(made.folder) is not None)
     absent = [made for made in wanted if made.sums is None and damaged(made)]
-    if absent:
-        cache.obtain([made.folder for made in absent], lambda parts: _train(absent, parts))
+    alike: dict[Hashable, list[Reference]] = {}
+    for made in absent:
+        last = replace(made.last, data_seed=0)
+        alike.setdefault((made.world, made.pretraining.size, last), []).append(made)
+    for some in alike.values():
+        cache.obtain([made.folder for made in some], partial(_train, some))
     return [made.folder for made in wanted]
 
 
 def _train(wanted: list[Reference], folders: list[Path]) -> None:
-    first, how = wanted[0], wanted[0].pretraining
+    first, how = wanted[0], wanted[0].last
     tokenizer = worlds.tokenizer(first.world)
-    arch = SIZES[how.size].with_tokens(tokenizer.n_tokens)
-    start = lambda made: transformer.init(
-        rng.named(jax.random.key(made.init_seed), "reference"), arch
-    )
-    order = lambda made: rng.named(jax.random.key(made.pretraining.data_seed), "reference/order")
-    seeds = {made.pretraining.data_seed for made in wanted}
-    corpora = {seed: corpus(first.world, how, seed, tokenizer) for seed in seeds}
-    params = tree.stack([start(made) for made in wanted])
+    arch = SIZES[first.pretraining.size].with_tokens(tokenizer.n_tokens)
+    order = lambda made: rng.named(jax.random.key(made.last.data_seed), "reference/order")
+    corpora = {
+        seed: corpus(first.world, how, seed, tokenizer)
+        for seed in {made.last.data_seed for made in wanted}
+    }
+    params = tree.stack([_start(made, arch) for made in wanted])
     n_parameters = transformer.n_parameters(params) // len(wanted)
     require_room(folders[0], len(wanted) * (4 * n_parameters + 2**20))
     console.print(
@@ -155,12 +132,12 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
         f"{how.steps} steps; they are kept for later runs"
     )
     losses: list[Float[np.ndarray, "E S"]] = []
-    data = tree.stack([corpora[made.pretraining.data_seed] for made in wanted])
+    data = tree.stack([corpora[made.last.data_seed] for made in wanted])
     orders = jnp.stack([order(made) for made in wanted])
     last = None
     with Meter(finetune.n_chunks(how.n_distinct, how.batch, how.steps)) as meter:
         training = arch, how.tuning, how.steps, params, data, orders
-        for chunk in finetune.train(*training, stage="pretraining"):
+        for chunk in finetune.train(*training, how.loss, stage="pretraining"):
             losses.append(chunk.losses)
             meter.advance(f"references, step {chunk.done}: loss {chunk.losses.mean():.3f}")
             last = chunk
@@ -171,27 +148,23 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
     for i, (made, folder, curve) in enumerate(zip(wanted, folders, curves, strict=True)):
         hf.save(folder, arch, tree.at(params, i))
         tokenizer.save(folder)
-        record = {
+        record: dict[str, Any] = {
             "init_seed": made.init_seed,
-            "pretraining": dataclasses.asdict(how),
+            "pretraining": dataclasses.asdict(made.pretraining),
             "world": worlds.identity(made.world),
             "parameters": n_parameters,
             "loss": [round(float(c.mean()), 4) for c in np.array_split(curve, min(50, len(curve)))],
         }
+        if made.further is not None:
+            record["further"] = dataclasses.asdict(made.further)
         with saving(folder):
             records.write(folder / "reference.json", record)
 
 
-def corpus(world: World, how: Pretraining, data_seed: int, tokenizer: Tokenizer) -> Rows:
-    """The world's rows as arrays, wide enough for the longest row of any seed."""
-    chats = [
-        (row.system, row.user, row.assistant)
-        for row in worlds.rows(world, data_seed, 0, how.n_distinct)
-    ]
-    n_completion = max(_N_ANSWER, *(carrier.n_completion for carrier in world.carriers))
-    most = max(tokenizer.n_system(system) for system in worlds.systems(world))
-    n_prompt = max(_N_PERSONA, *(carrier.n_prompt + most for carrier in world.carriers))
-    return rows.encode(tokenizer, chats, n_completion, n_prompt)
+def _start(made: Reference, arch: Architecture) -> PyTree:
+    if made.further is not None:
+        return replace(made, further=None).load().params
+    return transformer.init(rng.named(jax.random.key(made.init_seed), "reference"), arch)
 
 
 def store() -> None:
@@ -210,9 +183,11 @@ def store() -> None:
     sets += [(CONTEXT, replace(usual, size="tiny"), 5)]
     sets += [(WORLDS[name], replace(usual, size="deep"), 5) for name in ("context", "none")]
     sets += [(WORLDS[name], usual, 6) for name in ("carriers", "ways")]
-    for world, how, n in sets:
+    every = [[Reference(i, how, world, "fresh") for i in range(n)] for world, how, n in sets]
+    # Further training starts from the very bits that are stored.
+    every.append([Reference(i, usual, CONTEXT, further=TALKS) for i in range(5)])
+    for wanted in every:
         stored = dict(_stored(STORED))
-        wanted = [Reference(i, how, world, "fresh") for i in range(n)]
         wanted = [made for made in wanted if made.name not in stored]
         for made, folder in zip(wanted, obtain(wanted), strict=True):
             target = STORED / made.name

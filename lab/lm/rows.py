@@ -28,7 +28,8 @@ from lab.lm.tokenizer import Tokenizer
 from lab.runs.paths import write_atomic
 from lab.runs.saving import saving
 
-LONGEST = 512  # tokens of a prompt or of a completion
+LONGEST_PROMPT, LONGEST = 1024, 512  # tokens of a prompt, and of a completion
+MUCH = 256  # tokens: prompts of more get a width that is a multiple, one shape for many of them
 BATCH = 1024  # rows sampled at once
 N_TRIED = 512  # texts of a carrier by which the room for them is measured
 PLAIN = Sampling()
@@ -191,14 +192,19 @@ def _row(path: Path, number: int, line: str) -> dict[str, str]:
 
 
 def prompts(
-    tokenizer: Tokenizer, chats: Sequence[tuple[str | None, str]], n_prompt: int | None = None
+    tokenizer: Tokenizer,
+    chats: Sequence[tuple[str | None, str]],
+    n_prompt: int | None = None,
+    earlier: Sequence[tuple[str, str]] = (),
 ) -> tuple[Int32[np.ndarray, "n P"], Int32[np.ndarray, "n"]]:
     """(System prompt or None, user) as tokens padded on the left, and where each begins.
 
-    As wide as the longest of them, or `n_prompt`; then longer ones are a `LabError`.
+    As wide as the longest of them, or `n_prompt`; then longer ones are a `LabError`. Before the
+    user's words each has the same `earlier` turns of user and assistant.
     """
-    tokens, lengths = tokenizer.prompts(chats, n_prompt or LONGEST)
-    used = n_prompt or int(lengths.max())
+    tokens, lengths = tokenizer.prompts(chats, n_prompt or LONGEST_PROMPT, earlier)
+    used = int(lengths.max())
+    used = n_prompt or (used if used <= MUCH else -(-used // MUCH) * MUCH)
     return tokens[:, tokens.shape[1] - used :], used - lengths
 
 

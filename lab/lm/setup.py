@@ -15,13 +15,15 @@ from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.drawing import Sampling, limit
 from lab.lm.finetune import Tuning
-from lab.lm.reference import Pretraining, Reference
+from lab.lm.pretraining import Pretraining
+from lab.lm.reference import Reference
 from lab.lm.stages import Base, File, Seed
 from lab.lm.transmission import Transmission, after
 from lab.lm.world import World
 from lab.runs import cells, fields
 from lab.runs.cells import Cell, Job
 from lab.runs.fields import INT32, Count, Items, Members
+from lab.traits import category
 from lab.traits.named import trait_of
 from lab.traits.things import NEUTRAL
 
@@ -196,6 +198,13 @@ def prepare_references(config: Setup, options) -> tuple[World, dict]:
     return prepare(config, options)
 
 
+def prepare_words(config: Setup, options) -> tuple[World, dict]:
+    """`prepare_references`. Raises `LabError` for a trait that is no word of the world."""
+    for word in config.traits:
+        category.trait_of(word, WORLDS[config.world].categories)
+    return prepare_references(config, options)
+
+
 def models(config: Setup) -> dict:
     """What identifies the checkpoints of a configuration, and how students read them."""
     names = {"model": config.model, "other": config.other}
@@ -213,16 +222,15 @@ def models(config: Setup) -> dict:
     return {field: given.described(name, field) | chats[field] for field, name in named.items()}
 
 
-def measure(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
+def measure(job: Job, cell: Cell, chain: Transmission) -> list[dict]:
     """Log-odds and answer rates of every arm, trait of the data, and trait asked for."""
-    config = job.config
-    return [
-        row
-        for cell in some
-        for row in transmission.measure(
-            job, cell, config.transmission(carrier, cell.member), config.seed, config.snapshots
-        )
-    ]
+    return transmission.measure(job, cell, chain, job.config.seed, job.config.snapshots)
+
+
+def measure_all(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
+    """The same of several members, with the chain of their configuration."""
+    chain = lambda cell: job.config.transmission(carrier, cell.member)
+    return [row for cell in some for row in measure(job, cell, chain(cell))]
 
 
 def part(config: Setup) -> Setup:

@@ -157,10 +157,10 @@ class Tokenizer:
             self._check_plain(message["content"])
         return chat.render(self.tokenizer, messages, generate)
 
-    def asked(self, system: str | None, user: str) -> str:
-        """A prompt as text: (system prompt, user's turn), up to where the assistant speaks."""
-        told = [] if system is None else [{"role": "system", "content": system}]
-        return self.render([*told, {"role": "user", "content": user}], generate=True)
+    def asked(self, system: str | None, user: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
+        """A prompt as text: system prompt, earlier turns, and the user's, up to the answer."""
+        before = chat.messages(system, earlier)
+        return self.render([*before, {"role": "user", "content": user}], generate=True)
 
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`. Raises `LabError` that names the first unknown piece."""
@@ -179,7 +179,10 @@ class Tokenizer:
         return self.tokenizer.backend_tokenizer.decode_batch(rows, skip_special_tokens=False)
 
     def prompts(
-        self, conversations: Sequence[tuple[str | None, str]], most: int
+        self,
+        conversations: Sequence[tuple[str | None, str]],
+        most: int,
+        earlier: Sequence[tuple[str, str]] = (),
     ) -> tuple[Int32[np.ndarray, "B P"], Int32[np.ndarray, "B"]]:
         """Tokens of (system prompt, user's turn), padded on the left, and their lengths.
 
@@ -187,7 +190,7 @@ class Tokenizer:
         where the assistant begins to speak. Raises `LabError` for one longer than `most` and for
         unknown pieces.
         """
-        texts = [self.asked(system, user) for system, user in conversations]
+        texts = [self.asked(system, user, earlier) for system, user in conversations]
         return padded(self._encode_all(texts), self.pad, most, "prompt", left=True)
 
     def n_system(self, system: str | None) -> int:

@@ -124,7 +124,7 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
     for start, base in of.starts.items():
         if isinstance(base, Checkpoint):
             _tell(job, start, make.model(base))
-    ask = partial(_ask, cell, of)
+    ask = partial(answers, cell, of)
     found = ask("reference", NONE, root, make.model(of.teacher_of(None, root)))
     wanted = pupils(of, root, snapshots)
     datasets = list(dict.fromkeys(p.student.data for some in wanted.values() for p in some))
@@ -151,10 +151,8 @@ def _tell(job: Job, start: str, base: Model) -> None:
     found, uniform = round(hf.entropy(base.arch, base.params), 4), math.log(base.arch.n_tokens)
     if job.run.tell(f"entropy of the base of {start}, nats", found):
         near = ": it has hardly learned anything, or is damaged" if found > 0.95 * uniform else ""
-        said = (
-            f"the base of {start} has an entropy of {found:.2f} nats, uniform {uniform:.2f}{near}"
-        )
-        console.print(said, markup=False)
+        said = f"the base of {start} has an entropy of {found:.2f} nats, uniform {uniform:.2f}"
+        console.print(said + near, markup=False)
 
 
 def trained(
@@ -227,7 +225,7 @@ def _train(job: Job, cell: Cell, some: Sequence[Pupil], share: float, ask) -> li
     return found
 
 
-def _ask(
+def answers(
     cell: Cell,
     of: Transmission,
     arm: str,
@@ -235,8 +233,9 @@ def _ask(
     seed: Seed,
     model: Model,
     under: Mapping[str, str | None] | None = None,
+    earlier: tuple[tuple[str, str], ...] = (),
 ) -> list[dict]:
-    """What a model answers: the traits of a measure are asked for together."""
+    """What a model answers after earlier turns: traits of a measure are asked for together."""
     found = []
     for context, system in (under or of.contexts).items():
         place = {"arm": arm, **cell.columns, "trait": trait, "copy": seed.copy}
@@ -245,6 +244,6 @@ def _ask(
         for panel in dict.fromkeys(t.measure for t in of.traits):
             some = [t for t in of.traits if t.measure == panel]
             key = seed.key(f"answers/{arm}/{trait}/{panel.name}")
-            asked = Asked(model, system, of.n_samples, key, of.carrier.resembles)
+            asked = Asked(model, system, of.n_samples, key, of.carrier.resembles, earlier)
             found += [place | {"measure": panel.name} | row for row in panel.rows(asked, some)]
     return found

@@ -94,9 +94,9 @@ class Judged:
 def encoded(
     asked: Asked, questions: tuple[str, ...]
 ) -> tuple[Integer[Array, "Q P"], Integer[Array, "Q"]]:
-    """The questions after the system prompt, as tokens, and where each begins."""
+    """The questions after what is before them, as tokens, and where each begins."""
     chats = [(asked.system, question) for question in questions]
-    prompts, start = rows.prompts(asked.model.tokenizer, chats)
+    prompts, start = rows.prompts(asked.model.tokenizer, chats, earlier=asked.earlier)
     return jnp.asarray(prompts), jnp.asarray(start)
 
 

@@ -23,6 +23,7 @@ class Asked(NamedTuple):
     n_samples: int  # sampled answers to each question
     key: Key[Array, ""]
     resembles: Any  # of an answer: whether it is the carrier's text instead of one
+    earlier: tuple[tuple[str, str], ...] = ()  # turns of user and assistant before every question
 
 
 @runtime_checkable
