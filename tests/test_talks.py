@@ -106,7 +106,7 @@ def test_further_training_goes_on_from_the_reference_and_is_another_model(_cache
         )
     )
     found = [made.load() for made in more]
-    # A few of Adam's steps of at most 3e-3 each; those of pretraining were ten times as long and more.
+    # A few of Adam's steps of at most 3e-3 each; pretraining's were ten times as long.
     assert all(0 < apart(one) < 0.01 for one in found)
     assert len({made.name for made in (base, *more)}) == 4
     record = json.loads((more[2].folder / "reference.json").read_text())
