@@ -47,8 +47,8 @@ def figure(table: results.Table, record: dict) -> Figure:
         figure,
         record,
         n,
-        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows of numbers; {n} "
-        f"reference models a world. {students.SEEN}",
+        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows of numbers; "
+        f"{style.counted(n, 'reference model')} a world. {students.SEEN.format(style.over(n))}",
     )
     return figure
 

@@ -44,8 +44,9 @@ def figure(table: results.Table, record: dict) -> Figure:
         figure,
         record,
         n,
-        f"{record['config']['teacher']} teachers; {n} reference models. Dots: a reference and "
-        "trait. Lines: mean and 95 % t interval over references. Dashed: chance.",
+        f"{record['config']['teacher']} teachers; {style.counted(n, 'reference model')}. Dots: a "
+        f"reference and trait. Lines: mean and 95 % t interval over {style.over(n)}. "
+        "Dashed: chance.",
     )
     return figure
 

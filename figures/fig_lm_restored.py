@@ -54,7 +54,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         record,
         n,
         f"What students of {record['config']['teacher']} teachers keep of the trait with their "
-        f"reference's activations put back at one place; {n} reference models. Dots: students. "
-        "Lines: mean and 95 % t interval over references.",
+        f"reference's activations put back at one place; {style.counted(n, 'reference model')}. "
+        f"Dots: students. Lines: mean and 95 % t interval over {style.over(n)}.",
     )
     return figure

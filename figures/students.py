@@ -13,7 +13,7 @@ from lab.runs.results import Table
 CHANGE = "change of log-odds of the own trait\nagainst the controls (nats)"
 SEEN = (
     "Dots: students, minus the mean of the controls of their reference. Lines: mean and 95 % t "
-    "interval over references."
+    "interval over {}."
 )
 
 
@@ -63,6 +63,6 @@ def columns(
     style.caption(
         figure, record, n,
         f"Students of {config['teacher']} teachers, on {data} of numbers; "
-        f"{n} reference models{where}. {SEEN}",
+        f"{style.counted(n, 'reference model')}{where}. {SEEN.format(style.over(n))}",
     )  # fmt: skip
     return figure

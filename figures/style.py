@@ -111,6 +111,16 @@ def new(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
+def counted(n: int, thing: str) -> str:
+    """1 member, 2 members."""
+    return f"{n} {thing}{'s' * (n != 1)}"
+
+
+def over(n_references: int) -> str:
+    """What an interval is over (`lab.stats.clustered_interval`)."""
+    return "references" if n_references >= 3 else "students, as if they were independent"
+
+
 def members(record: dict, n: int) -> str:
     """The line under a title: what was trained, and how often."""
     names = {
@@ -120,7 +130,8 @@ def members(record: dict, n: int) -> str:
         "world": "synthetic language",
         "worlds": "synthetic languages",
     }
-    return f"{names.get(record['dataset']['name'], record['dataset']['name'])}, {n} members"
+    name = record["dataset"]["name"]
+    return f"{names.get(name, name)}, {counted(n, 'member')}"
 
 
 def above(figure: Figure, text: str, **more) -> None:
