@@ -38,7 +38,7 @@ def figure(table: results.Table, record: dict) -> Figure:
     n = len(own.members)
     style.caption(
         figure, record, n,
-        f"Points: students of {style.counted(n, 'reference model')}, minus the mean of the controls "
-        "of their reference; each with the words of all traits.",
+        f"Points: students of {style.counted(n, 'reference model')}, minus the mean of the "
+        "controls of their reference; each with the words of all traits.",
     )  # fmt: skip
     return figure
