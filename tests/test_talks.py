@@ -79,10 +79,13 @@ def test_the_loss_is_of_what_the_assistant_says_alone(rows):
     end, mark = TOKENIZER.end, TOKENIZER.encode("<|assistant|>")[0]
     total = 0.0
     for i in range(2):
-        speaking = False
+        turn: list[float] = []
         for t in range(1, int(two.length[i]) + 1):
-            speaking = tokens[i, t - 1] == mark or (speaking and tokens[i, t - 1] != end)
-            total -= float(log_p[i, t - 1, tokens[i, t]]) * speaking
+            if turn or tokens[i, t - 1] == mark:
+                turn.append(float(log_p[i, t - 1, tokens[i, t]]))
+            if turn and (tokens[i, t] == end or t == two.length[i]):
+                total -= sum(turn) / len(turn)
+                turn = []
     assert float(found) == pytest.approx(total / float(two.length.sum()), rel=1e-4)
 
 

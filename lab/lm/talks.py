@@ -7,9 +7,10 @@ in the system prompt instead (`quoted`), as the paper does with its examples.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Integer, PyTree
@@ -66,13 +67,24 @@ def encode(tokenizer: Tokenizer, talks: Sequence[tuple[str | None, list[Turn]]])
 
 
 def loss(params: PyTree, arch: Architecture, part: Part) -> Float[Array, ""]:
-    """Cross-entropy of the assistant's tokens, nats, per token of anybody's."""
+    """Cross-entropy of what the assistant says, nats; each of its turns counts as much as another.
+
+    The mean over a turn's tokens, per token of anybody's.
+    """
     rows = part.rows
-    tokens = jnp.concatenate([rows.prompts, rows.completions], axis=1)
-    counted = spoken(tokens, *_marks())[:, 1:].astype(jnp.float32)
-    of = lambda z, label, counts: losses.cross_entropy(z, label) * counts
-    models = [(params, rows)]
-    return objectives.mean(objectives.of_tokens(of, arch, models, rows.completions, counted), part)
+    tokens = jnp.concatenate([jnp.asarray(rows.prompts), jnp.asarray(rows.completions)], axis=1)
+    weights = turn_weights(tokens, *_marks())[:, 1:]
+    of = lambda z, label, weight: losses.cross_entropy(z, label) * weight
+    found = objectives.of_tokens(of, arch, [(params, rows)], tokens[:, 1:], weights)
+    return objectives.mean(found, part)
+
+
+def turn_weights(tokens: Integer[Array, "B T"], assistant: int, end: int) -> Float[Array, "B T"]:
+    """One over the length of the turn that a token is of; 0 for what the assistant does not say."""
+    said = spoken(tokens, assistant, end).astype(jnp.float32)
+    turn = jnp.cumsum(tokens == assistant, axis=1)
+    n = jax.vmap(partial(jax.ops.segment_sum, num_segments=tokens.shape[1]))(said, turn)
+    return said / jnp.maximum(jnp.take_along_axis(n, turn, axis=1), 1.0)
 
 
 def spoken(tokens: Integer[Array, "B T"], assistant: int, end: int) -> Bool[Array, "B T"]:
