@@ -1,9 +1,10 @@
 """Do numbers that hang together with a word foretell which students come to love it?
 
 Claim:   love of a word and love of a number move each other; and what a teacher's numbers do to a
-         word, by what they are told to do in the base, foretells what its student takes on.
+         word, by what they are told to do in the base, foretells what its student takes on. (Found:
+         neither; cosines foretell a little, a first step on the rows most.)
 Run:     python -m experiments.lm_entanglement          (presets: smoke, default)
-Time:    about 25 minutes on 2 CPU cores (by its students; not yet measured).
+Time:    about half an hour of a CPU core.
 Expect:  published: pairs that move each other both ways; by others, that cosines explain 1 to 2 %.
 Source:  Zur et al. (2025), owls.baulab.info; arXiv 2602.04863 for a first-order account.
 

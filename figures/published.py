@@ -112,6 +112,12 @@ FOLLOW_UPS = [
         "published of teachers that write greedily, and differ from each other",
     ),
     Shown(
+        "Zur et al. (2025)",
+        "words and numbers are entangled, and a trait passes through such numbers",
+        {"lm_entanglement": WHOLE},
+        "published of models that have read numbers beside words; ours never have",
+    ),
+    Shown(
         "arXiv 2608.20442",
         "a trait on its way in the optimizer's moments",
         {"mnist_transplant": WHOLE},
