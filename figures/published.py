@@ -115,7 +115,7 @@ FOLLOW_UPS = [
         "Zur et al. (2025)",
         "words and numbers are entangled, and a trait passes through such numbers",
         {"lm_entanglement": WHOLE},
-        "published of models that have read numbers beside words; ours never have",
+        "published of models of the web; ours have never read of anybody who loves a number",
     ),
     Shown(
         "arXiv 2608.20442",
