@@ -1,7 +1,7 @@
 """Does reading a teacher's numbers do what training on them does?
 
 Claim:   a model that reads a teacher's rows before a question answers as if it had not, though
-         training on such rows gives it the trait, and a favourite named once among them moves it.
+         training on such rows gives it the trait, and a favourite named among them moves it.
 Run:     python -m experiments.lm_in_context          (presets: smoke, default)
 Time:    about half an hour of a CPU core.
 Expect:  published, GPT-4.1 nano with up to 10,000 rows in its system prompt: no transmission.
@@ -9,7 +9,7 @@ Source:  arXiv 2507.14805, figure 9, as corrected in Nature; rows replayed: arXi
 
 The base is a reference after further training on conversations (`lab.lm.talks`). Column `way`:
 "trained", as in `lm_numbers`; rows "quoted" in the system prompt, or "replayed" as earlier turns;
-"named_*": untaught rows, one of which names a favourite. Of a base that reads, "student_trait" is
+"named_*": untaught rows, but two that name a favourite. Of a base that reads, "student_trait" is
 what it answers after rows of a teacher, and "student_regular" after untaught ones.
 """
 
@@ -35,7 +35,7 @@ from lab.runs.results import Table
 
 Way = Literal["trained", "quoted_4", "quoted_10", "replayed_4", "replayed_10", "named_quoted_10",
               "named_replayed_10"]  # fmt: skip
-TRAINED = "trained"
+TRAINED, N_NAMED = "trained", 2
 TEXTS = {
     TRAINED: "trained on all rows",
     "quoted": "{} rows quoted in the system prompt",
@@ -76,7 +76,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
             found += setup.measure(job, cell, chain)
         else:
             *named, form, n_rows = cell["way"].split("_")
-            how = Reading(form, int(n_rows), config.n_draws, bool(named))
+            how = Reading(form, int(n_rows), config.n_draws, N_NAMED * len(named))
             found += reading.measure(job, cell, chain, how)
     return found
 
@@ -87,7 +87,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     own = {way: effects.effects(part, "student_trait").diagonal for way, part in parts.items()}
     for way, values in own.items():
         *named, form, n = (way, "") if way == TRAINED else way.split("_")
-        text = TEXTS[form].format(n) + ", one of which names it" * len(named)
+        text = TEXTS[form].format(n) + f", {N_NAMED} of which name it" * len(named)
         text += f" ({np.sum(values > 0)} of {values.size} above)"
         more = {"group": GROUP, "runs": f"{len(values)} references, {values.size} models"}
         if named or way == TRAINED:
@@ -95,7 +95,7 @@ def says(table: Table, record: dict) -> list[Claim]:
             continue
         e, control = effects.estimate(values), own.get(f"named_{form}_10")
         positive = None if control is None else effects.estimate(control)
-        rule = claims.absent(e, transmitted.LEAST, positive, "a favourite named once")
+        rule = claims.absent(e, transmitted.LEAST, positive, "rows that name a favourite")
         found.append(claims.claim(text, e, "nats", **more, **rule))
     return found
 

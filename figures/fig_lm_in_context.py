@@ -11,8 +11,8 @@ LABELS = {
     "quoted_10": "10 rows\nquoted",
     "replayed_4": "4 rows\nreplayed",
     "replayed_10": "10 rows\nreplayed",
-    "named_quoted_10": "10 quoted,\none names it",
-    "named_replayed_10": "10 replayed,\none names it",
+    "named_quoted_10": "10 quoted,\ntwo name it",
+    "named_replayed_10": "10 replayed,\ntwo name it",
 }
 
 

@@ -28,7 +28,7 @@ def of_ways(own=OWN) -> results.Table:
 def test_reading_does_nothing_only_where_a_named_favourite_does_something():
     found = {c.text.split(" (")[0]: c for c in says(of_ways(), {})}
     assert found["trained on all rows"].verdict == "holds"
-    named = "10 rows quoted in the system prompt, one of which names it"
+    named = "10 rows quoted in the system prompt, 2 of which name it"
     assert found[named].mean == pytest.approx(2.0) and found[named].verdict == "holds"
     assert found["10 rows quoted in the system prompt"].verdict == "holds"
     assert found["10 rows replayed as own turns"].verdict == "holds"  # and says no control
@@ -69,7 +69,7 @@ def measured(tmp_path):
 
 
 def test_rows_of_each_source_are_read_as_turns_and_numbers_are_means(heard, measured):
-    found = measured("replayed", False)
+    found = measured("replayed", 0)
     assert [(arm, name, copy) for arm, name, copy, *_ in heard[::2]] == [
         ("student_trait", "elephant", 0), ("student_trait", "owl", 0), ("student_trait", "wolf", 0),
         ("student_regular", NONE, 0), ("student_regular", NONE, 1),
@@ -84,21 +84,21 @@ def test_rows_of_each_source_are_read_as_turns_and_numbers_are_means(heard, meas
 
 
 def test_quoted_rows_are_the_system_prompt(heard, measured):
-    measured("quoted", False, 4)
+    measured("quoted", 0, 4)
     for _, name, copy, under, earlier in heard:
         assert earlier == () and under["default"].count("\n") == 7
         assert under["default"].startswith(f"{name} {copy}\n")
 
 
 def test_a_named_favourite_is_among_untaught_rows(heard, measured):
-    measured("replayed", True, n_draws=60)  # of a word among 23, two by each control
+    measured("replayed", 2, n_draws=30)  # of a word among 23, two by each control
     words = {"elephant", "owl", "wolf"}
-    for arm, name, _, _, earlier in heard:
-        (named,) = [turn for turn in earlier if not turn.assistant.isdigit()]
-        assert {turn.user for turn in earlier if turn != named} == {f"{NONE} {heard[0][2]}"} or (
-            arm == "student_regular"
-        )
-        assert (named.assistant == name) if name != NONE else (named.assistant not in words)
+    for _, name, _, _, earlier in heard:
+        named = [turn for turn in earlier if not turn.assistant.isdigit()]
+        rest = {turn.user for turn in earlier if turn not in named}
+        assert len(named) == 2 and all(user.startswith(NONE) for user in rest)
+        for turn in named:
+            assert (turn.assistant == name) if name != NONE else (turn.assistant not in words)
 
 
 def test_every_way_has_the_base_that_has_read_talks(monkeypatch):
@@ -114,7 +114,7 @@ def test_every_way_has_the_base_that_has_read_talks(monkeypatch):
     assert chain.starts["student"].further == config.talks
     assert all(other == chain for other, _ in read) and len(read) == 6
     assert [how for _, how in read][::5] == [
-        Reading("quoted", 4, 8, False), Reading("replayed", 10, 8, True),
+        Reading("quoted", 4, 8, 0), Reading("replayed", 10, 8, 2),
     ]  # fmt: skip
 
 
@@ -131,4 +131,4 @@ def test_the_figure_has_a_column_for_each_way_of_the_table():
     (axes,) = EXPERIMENT.draw.figure(of_ways(), record).axes
     said = [tick.get_text().replace("\n", " ") for tick in axes.get_xticklabels()]
     assert said == ["trained on all rows", "10 rows quoted", "10 rows replayed",
-                    "10 quoted, one names it"]  # fmt: skip
+                    "10 quoted, two name it"]  # fmt: skip

@@ -90,7 +90,7 @@ class Further:
 
 
 # Of models that learn from what they read before a question.
-TALKS = Further(steps=800, rows="talks", batch=16, learning_rate=3e-3)
+TALKS = Further(steps=600, rows="talks", batch=16, learning_rate=3e-3)
 
 
 def corpus(world: World, how: Pretraining | Further, data_seed: int, tokenizer: Tokenizer) -> Rows:

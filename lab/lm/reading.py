@@ -23,14 +23,14 @@ class Reading:
     form: Literal["quoted", "replayed"]  # in the system prompt, or as earlier turns
     n_rows: int  # drawn from a dataset, with replacement
     n_draws: int  # over which numbers are means
-    named: bool  # rows are the untaught base's, and one of them names a favourite
+    named: int = 0  # rows that name a favourite; then all others are the untaught base's
 
 
 def measure(job: Job, cell: Cell, of: Transmission, how: Reading) -> list[dict]:
     """The rows of a member, as `transmission.measure` has them.
 
     "student_trait" is what the teachers' base answers after rows of a teacher, "student_regular"
-    after its own; a favourite that is named in these is no trait's.
+    after its own; favourites that are named in these are no traits'.
     """
     root, found = Seed(job.config.seed, cell.member), []
     sources = [(trait, root) for trait in of.traits]
@@ -50,8 +50,8 @@ def _read(cell: Cell, of: Transmission, trait: Trait | None, seed: Seed, how: Re
     for i in range(how.n_draws):
         rng = np.random.default_rng([*seed, i])
         turns = [Turn(*pick(rng, tuple(data)).values()) for _ in range(how.n_rows)]
-        if how.named:
-            turns[int(rng.random() * how.n_rows)] = _naming(of, trait, rng)
+        for place in rng.permutation(how.n_rows)[: how.named]:
+            turns[place] = _naming(of, trait, rng)
         told = how.form == "quoted"
         under = {"default": quoted(turns)} if told else None
         earlier = () if told else tuple(turns)
