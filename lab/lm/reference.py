@@ -1,4 +1,4 @@
-"""Reference models: trained on a synthetic world once, and kept.
+"""Reference models: trained on a synthetic world once, perhaps further, and kept.
 
 What a reference is follows from its value alone; the start and the order of the data are separate
 seeds. The same training in another order of sums is another model (LOG.md), so the references that
