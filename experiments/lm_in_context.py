@@ -53,7 +53,7 @@ class Config(Setup):
     n_controls: int = 2
     talks: Further = TALKS
     """Of references, after their own training."""
-    n_draws: Annotated[int, Count(1, 10_000)] = 8
+    n_draws: Annotated[int, Count(1, 10_000)] = 16
     """Drawings of the rows that are read, with replacement."""
     ways: Annotated[tuple[Way, ...], Items(unique=True)] = get_args(Way)
     """What is done with rows."""

@@ -114,7 +114,7 @@ def test_every_way_has_the_base_that_has_read_talks(monkeypatch):
     assert chain.starts["student"].further == config.talks
     assert all(other == chain for other, _ in read) and len(read) == 6
     assert [how for _, how in read][::5] == [
-        Reading("quoted", 4, 8, 0), Reading("replayed", 10, 8, 2),
+        Reading("quoted", 4, 16, 0), Reading("replayed", 10, 16, 2),
     ]  # fmt: skip
 
 
