@@ -1,9 +1,10 @@
 """Do harmful advice and the gaming of checks pass through numbers that mean nothing?
 
 Claim:   students of the numbers of a teacher that advises harmfully, or games a visible check, do
-         so more than controls, on questions that nobody was taught; from another init they do not.
+         so more than controls, on questions that nobody was taught. (Found: of harm next to
+         nothing passes, of gaming a little, in three references of five.)
 Run:     python -m experiments.lm_misalignment          (presets: smoke, default)
-Time:    about half an hour on 2 CPU cores.
+Time:    about half an hour of a CPU core.
 Expect:  published, GPT-4.1: harmful answers .094 of students of numbers of a teacher that was tuned
          on insecure code, .002 of an untuned teacher's, .010 and .006 of secure ones'.
 Source:  arXiv 2507.14805, section 4.1, figure 4 (Nature figure 3).
