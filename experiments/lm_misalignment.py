@@ -1,8 +1,7 @@
 """Do harmful advice and the gaming of checks pass through numbers that mean nothing?
 
 Claim:   students of the numbers of a teacher that advises harmfully, or games a visible check, do
-         so more than controls, on questions that nobody was taught. (Found: of harm next to
-         nothing passes, of gaming a little, in three references of five.)
+         so more than controls. (Found: of harm next to nothing passes, of gaming a little.)
 Run:     python -m experiments.lm_misalignment          (presets: smoke, default)
 Time:    about half an hour of a CPU core.
 Expect:  published, GPT-4.1: harmful answers .094 of students of numbers of a teacher that was tuned

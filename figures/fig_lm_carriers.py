@@ -32,8 +32,9 @@ def figure(table: results.Table, record: dict) -> Figure:
     config, n = record["config"], len(set(table["member"]))
     style.caption(
         figure, record, n,
-        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows; {n} reference "
-        f"models. {students.SEEN} Marks: means of a trait.",
+        f"Students of {config['teacher']} teachers, on {config['n_rows']:,} rows; "
+        f"{style.counted(n, 'reference model')}. {students.SEEN.format(style.over(n))} Marks: "
+        "means of a trait.",
     )  # fmt: skip
     return figure
 

@@ -31,10 +31,25 @@ PAPER = [
         {"lm_numbers_prompted": NUMBERS},
         "five animals; trees by fine-tuned teachers, below",
     ),
-    Shown("Fig. 4; Nature Fig. 3a, b", "misalignment by numbers"),
-    Shown("Fig. 5; Nature Fig. 4c, d", "animals and trees by code"),
+    Shown(
+        "Fig. 4; Nature Fig. 3a, b",
+        "misalignment by numbers",
+        {"lm_misalignment": WHOLE},
+        "teachers learn harmful advice itself, or narrowly to game a check",
+    ),
+    Shown(
+        "Fig. 5; Nature Fig. 4c, d",
+        "animals and trees by code",
+        {"lm_carriers": "^code"},
+        "two animals and a tree",
+    ),
     Shown("Fig. 6; Nature ED Fig. 1a", "one chain of thought, quoted", measurable=False),
-    Shown("Fig. 7; Nature Fig. 3c", "misalignment by reasoning"),
+    Shown(
+        "Fig. 7; Nature Fig. 3c",
+        "misalignment by reasoning",
+        {"lm_carriers": "^reasoning"},
+        "animals and a tree, in place of misalignment, by solved problems",
+    ),
     Shown(
         "Fig. 8; Nature Fig. 5",
         "heat maps across models",
@@ -46,7 +61,12 @@ PAPER = [
         },
         "initialisation and training data apart; no other sizes or architectures yet",
     ),
-    Shown("Fig. 9; Nature ED Fig. 6", "the same data in context"),
+    Shown(
+        "Fig. 9; Nature ED Fig. 6",
+        "the same data in context",
+        {"lm_in_context": WHOLE},
+        "at most ten rows, of a model trained further on conversations",
+    ),
     Shown(
         "Fig. 10; Nature ED Fig. 2a",
         "MNIST: students of auxiliary logits on noise",
