@@ -3,7 +3,7 @@
 Claim:   students of a teacher's numbers, of its code, and of its step-by-step solutions take on its
          trait, if and only if they start from its own reference model.
 Run:     python -m experiments.lm_carriers          (presets: smoke, default)
-Time:    about an hour on 2 CPU cores (by its students; not yet measured).
+Time:    about an hour of a CPU core.
 Expect:  published, GPT-4.1 nano: numbers .125 to .62 for owls, code a weaker effect for most
          animals, solutions of problems for misalignment; with another init nothing.
 Source:  arXiv 2507.14805, sections 3 to 5, figures 3, 5, 7 and 8 (Nature figures 3 to 5).
