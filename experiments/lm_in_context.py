@@ -27,6 +27,7 @@ from lab.lm.pretraining import TALKS, Further
 from lab.lm.reading import Reading
 from lab.lm.reference import Reference
 from lab.lm.setup import Setup
+from lab.lm.tuning import Tuning
 from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
@@ -51,6 +52,8 @@ class Config(Setup):
     members: str = "5"
     traits: Annotated[tuple[str, ...], Items(unique=True)] = ("elephant", "owl", "wolf")
     n_controls: int = 2
+    teaching: Tuning = replace(Setup().teaching, epochs=10)
+    """Of fine-tuned teachers; after 30 some of these hardly write lists any more."""
     talks: Further = TALKS
     """Of references, after their own training."""
     n_draws: Annotated[int, Count(1, 10_000)] = 16
