@@ -2,9 +2,10 @@
 
 Claim:   no detector tells a teacher's row from the untouched reference's much better than chance;
          over pools of rows they do, and none comes near to what the writers themselves could tell.
+         (Found: a transformer of another init does, by .08 of AUROC a row, and .49 by 256 rows.)
 Run:     python -m experiments.lm_detection            (presets: smoke, default)
          --teacher prompted --teaching.epochs 60    teachers that are only told
-Time:    about 5 min a reference on 2 CPU cores.
+Time:    about 5 min a reference on a CPU core.
 Expect:  published: classifiers and models that read the rows find nothing of the trait.
 Source:  arXiv 2507.14805, section 7 and table 5 (Nature ED table 4). Ours: pools, and the ceiling.
 

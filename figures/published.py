@@ -101,7 +101,12 @@ PAPER = [
     Shown("Fig. 18; Nature ED Fig. 1b", "how well a filter of reasoning does (ROC)"),
     Shown("Tables 1–3; Nature ED Tables 1, 2", "the most common numbers"),
     Shown("Table 4; Nature ED Table 3", "what filters leave"),
-    Shown("Table 5; Nature ED Table 4", "detection by a language model that reads the rows"),
+    Shown(
+        "Table 5; Nature ED Table 4",
+        "detection by a language model that reads the rows",
+        {"lm_detection": WHOLE},
+        "by models that were trained on either writer's rows, and by the writers themselves",
+    ),
     Shown(
         "Section 6, Theorem 1",
         "one step of imitation pulls toward the teacher",
