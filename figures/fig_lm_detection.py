@@ -38,7 +38,8 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.set_title(title, fontsize=8.5, loc="left")
         axes.set_xlabel("rows of one writer, judged together")
     panels[0].set_ylabel("AUROC")
-    panels[0].legend(fontsize=7, loc="upper left")
+    drawn = panels[0].get_legend_handles_labels()
+    figure.legend(*drawn, fontsize=7, ncols=4, loc="outside lower center")
     n = len(set(table["member"]))
     style.caption(
         figure,
