@@ -3,7 +3,7 @@
 Claim:   a model that reads a teacher's rows before a question answers as if it had not, though
          training on such rows gives it the trait, and a favourite named among them moves it.
 Run:     python -m experiments.lm_in_context          (presets: smoke, default)
-Time:    about half an hour of a CPU core.
+Time:    about 20 minutes of a CPU core.
 Expect:  published, GPT-4.1 nano with up to 10,000 rows in its system prompt: no transmission.
 Source:  arXiv 2507.14805, figure 9, as corrected in Nature; rows replayed: arXiv 2509.23501.
 

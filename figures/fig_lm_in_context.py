@@ -21,4 +21,5 @@ def figure(table: results.Table, record: dict) -> Figure:
     labels = {way: label for way, label in LABELS.items() if way in set(table["way"])}
     draw = lambda axes, x, way: students.column(axes, x, results.where(table, way=way))
     xlabel = "what is done with the rows of a trait's teacher"
-    return students.columns(table, record, labels, draw, xlabel, 6.8)
+    data = f"{record['config']['n_rows']:,} rows (or their base, which reads some)"
+    return students.columns(table, record, labels, draw, xlabel, 6.8, data=data)
