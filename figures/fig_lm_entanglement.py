@@ -39,6 +39,7 @@ def figure(table: results.Table, record: dict) -> Figure:
     style.caption(
         figure, record, n,
         f"Points: students of {style.counted(n, 'reference model')}, minus the mean of the "
-        "controls of their reference; each with the words of all traits.",
+        "controls of their reference; each with the words of all traits. Correlations and their "
+        "intervals are in the table of claims.",
     )  # fmt: skip
     return figure

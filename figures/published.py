@@ -28,8 +28,8 @@ PAPER = [
     Shown(
         "Fig. 3; Nature Fig. 4a, b",
         "animals and trees by numbers",
-        {"lm_numbers_prompted": NUMBERS},
-        "five animals; trees by fine-tuned teachers, below",
+        {"lm_numbers_prompted": NUMBERS, "lm_carriers": "^numbers"},
+        "five animals; a tree, and more below, by fine-tuned teachers",
     ),
     Shown(
         "Fig. 4; Nature Fig. 3a, b",
