@@ -99,7 +99,9 @@ def judged_columns(name, record):
     if name == "gradient_alignment":
         noisy = ("cosine", "large", "large_hidden", "positive")
         return [unit for unit in record["units"] if unit not in noisy]
-    return ["log_odds"] if name.startswith("lm_") else list(record["units"])
+    if not name.startswith("lm_"):
+        return list(record["units"])
+    return ["auroc" if name == "lm_detection" else "log_odds"]
 
 
 # On Python 3.12 one completion more is kept, all rows behind it move by a place, and a student sees
