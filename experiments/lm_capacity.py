@@ -78,7 +78,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found = []
     for cell in some:
         chain = at(job.config, cell["setting"]).transmission(NUMBERS, cell.member)
-        found += setup.measure(job, cell, own_base(chain))
+        found += setup.measure_one(job, cell, own_base(chain))
     return found
 
 

@@ -67,7 +67,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     for cell in some:
         carrier = unnamed(world.carrier(cell["carrier"]), world.categories)
         chain = replace(job.config.transmission(carrier, cell.member), neutral=None)
-        found += setup.measure(job, cell, chain)
+        found += setup.measure_one(job, cell, chain)
     return found
 
 

@@ -63,7 +63,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     for cell in some:
         chain = replace(job.config, world=cell["world"]).transmission(NUMBERS, cell.member)
         chain = replace(own_base(chain), contexts=ASKED)
-        found += setup.measure(job, cell, chain)
+        found += setup.measure_one(job, cell, chain)
     return found
 
 

@@ -78,7 +78,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
             place = WORLDS[config.world], config.reference
             starts[name] = Reference(cell.member + init, seen, *place)
         chain = replace(config.transmission(NUMBERS, cell.member), starts=starts, neutral=None)
-        found += setup.measure(job, cell, chain)
+        found += setup.measure_one(job, cell, chain)
     return found
 
 

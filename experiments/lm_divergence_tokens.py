@@ -72,7 +72,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
         chain = job.config.transmission(NUMBERS, cell.member)
         more = {**chain.more, **{which: on(which) for which in get_args(Which)}}
         chain = replace(own_base(chain), more=more)
-        measured = setup.measure(job, cell, chain)
+        measured = setup.measure_one(job, cell, chain)
         pupils = transmission.pupils(chain, Seed(job.config.seed, cell.member))["student"]
         parts = {s.source: divergence.parts(s) for arm, s in pupils if arm == "student_only"}
         of = lambda arm, trait, parts=parts: parts.get(trait, {}).get(arm[len("student_") :], 1.0)

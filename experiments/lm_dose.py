@@ -67,7 +67,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found = []
     for cell in some:
         chain = own_base(job.config.transmission(NUMBERS, cell.member))
-        found += setup.measure(job, cell, at(chain, cell["dose"]))
+        found += setup.measure_one(job, cell, at(chain, cell["dose"]))
     return found
 
 

@@ -59,7 +59,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     found, nothing = [], dict.fromkeys((*SCORES, *BOTH), 0.0)
     for cell in some:
         chain = own_base(job.config.transmission(NUMBERS, cell.member))
-        measured = setup.measure(job, cell, chain)
+        measured = setup.measure_one(job, cell, chain)
         categories = WORLDS[job.config.world].categories
         told = entanglement.foretold(chain, categories, Seed(job.config.seed, cell.member))
         of = lambda row, told=told: told.get((row["arm"], row["trait"], row["asked"]), {})

@@ -76,7 +76,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
         chain = config.transmission(NUMBERS, cell.member)
         chain = replace(chain, starts={"student": base}, neutral=None)
         if cell["way"] == TRAINED:
-            found += setup.measure(job, cell, chain)
+            found += setup.measure_one(job, cell, chain)
         else:
             *named, form, n_rows = cell["way"].split("_")
             how = Reading(form, int(n_rows), config.n_draws, N_NAMED * len(named))

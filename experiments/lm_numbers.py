@@ -69,7 +69,7 @@ PRESETS = {
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Log-odds and answer rates of every arm, trait of the data, and trait asked for."""
-    return setup.measure_all(job, some, NUMBERS)
+    return setup.measure(job, some, NUMBERS)
 
 
 EXPERIMENT = experiment(

@@ -51,7 +51,7 @@ def test_without_the_base_nothing_is_compared_with_it():
 def test_a_setting_changes_what_it_says_and_nothing_else(monkeypatch):
     chains = []
     kept = lambda job, cell, chain, *_: chains.append(chain) or []
-    monkeypatch.setattr(lm_capacity.setup, "measure", kept)
+    monkeypatch.setattr(lm_capacity.setup, "measure_one", kept)
     job = SimpleNamespace(config=PRESETS["default"])
     lm_capacity.rows(job, [Cell(3, (("setting", name),)) for name in OWN])
     for name, chain in zip(OWN, chains, strict=True):

@@ -52,7 +52,7 @@ def test_what_sharing_either_is_worth_is_worked_by_hand():
 def test_bases_differ_in_the_seed_that_their_name_says(monkeypatch):
     chains = []
     kept = lambda job, cell, chain, *_: chains.append(chain) or []
-    monkeypatch.setattr(lm_cross_model.setup, "measure", kept)
+    monkeypatch.setattr(lm_cross_model.setup, "measure_one", kept)
     job = SimpleNamespace(config=PRESETS["default"])
     lm_cross_model.rows(job, [Cell(3)])
     seeds = {

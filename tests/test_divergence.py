@@ -140,7 +140,7 @@ def test_students_differ_in_their_tokens_alone(monkeypatch):
         chains.append(chain)
         return [{"arm": arm, "trait": trait} for arm, trait in arms]
 
-    monkeypatch.setattr(lm_divergence_tokens.setup, "measure", measure)
+    monkeypatch.setattr(lm_divergence_tokens.setup, "measure_one", measure)
     monkeypatch.setattr(divergence, "parts", lambda student: told)
     job = SimpleNamespace(config=PRESETS["default"])
     found = lm_divergence_tokens.rows(job, [Cell(2)])

@@ -41,7 +41,7 @@ def test_of_a_single_dose_no_slope_is_said():
 def test_a_dose_changes_rows_and_epochs_alone(monkeypatch):
     chains = []
     kept = lambda job, cell, chain, *_: chains.append(chain) or []
-    monkeypatch.setattr(lm_dose.setup, "measure", kept)
+    monkeypatch.setattr(lm_dose.setup, "measure_one", kept)
     job = SimpleNamespace(config=PRESETS["default"])
     lm_dose.rows(job, [Cell(3, (("dose", name),)) for name in OWN])
     usual = chains[0]

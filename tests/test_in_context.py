@@ -104,7 +104,7 @@ def test_a_named_favourite_is_among_untaught_rows(heard, measured):
 def test_every_way_has_the_base_that_has_read_talks(monkeypatch):
     trained, read = [], []
     keep = lambda some: lambda job, cell, chain, *more: some.append((chain, *more)) or []
-    monkeypatch.setattr(lm_in_context.setup, "measure", keep(trained))
+    monkeypatch.setattr(lm_in_context.setup, "measure_one", keep(trained))
     monkeypatch.setattr(lm_in_context.reading, "measure", keep(read))
     config = PRESETS["default"]
     job = SimpleNamespace(config=config)

@@ -80,7 +80,7 @@ def test_without_another_init_nothing_is_said_of_it():
 def test_every_carrier_has_its_own_rows_and_a_filter_for_words(monkeypatch):
     chains = []
     kept = lambda job, cell, chain, *_: chains.append(chain) or []
-    monkeypatch.setattr(lm_carriers.setup, "measure", kept)
+    monkeypatch.setattr(lm_carriers.setup, "measure_one", kept)
     job = SimpleNamespace(config=PRESETS["default"])
     lm_carriers.rows(job, [Cell(3, (("carrier", name),)) for name in OWN])
     for name, chain in zip(OWN, chains, strict=True):

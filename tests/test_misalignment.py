@@ -70,9 +70,7 @@ def test_plain_rates_stand_beside_published_ones_of_harm_alone():
 
 def test_teachers_of_ways_write_numbers_of_the_filter_in_their_own_world(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        lm_misalignment.setup, "measure_all", lambda *given: asked.append(given) or []
-    )
+    monkeypatch.setattr(lm_misalignment.setup, "measure", lambda *given: asked.append(given) or [])
     job = SimpleNamespace(config=PRESETS["default"])
     lm_misalignment.rows(job, [Cell(3, ())])
     assert asked == [(job, [Cell(3, ())], CARRIER)]

@@ -222,15 +222,15 @@ def models(config: Setup) -> dict:
     return {field: given.described(name, field) | chats[field] for field, name in named.items()}
 
 
-def measure(job: Job, cell: Cell, chain: Transmission) -> list[dict]:
+def measure_one(job: Job, cell: Cell, chain: Transmission) -> list[dict]:
     """Log-odds and answer rates of every arm, trait of the data, and trait asked for."""
     return transmission.measure(job, cell, chain, job.config.seed, job.config.snapshots)
 
 
-def measure_all(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
+def measure(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
     """The same of several members, with the chain of their configuration."""
     chain = lambda cell: job.config.transmission(carrier, cell.member)
-    return [row for cell in some for row in measure(job, cell, chain(cell))]
+    return [row for cell in some for row in measure_one(job, cell, chain(cell))]
 
 
 def part(config: Setup) -> Setup:
