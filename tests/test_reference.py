@@ -20,6 +20,7 @@ from lab.lm.pretraining import Pretraining
 from lab.lm.reference import STORED, Reference
 from lab.lm.tokenizer import Tokenizer
 from lab.lm.world import World
+from tests import tiny
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +33,7 @@ def brief(init_seed, data_seed=0):
 
 
 def furthest(one, other):
-    apart = jax.tree.map(lambda a, b: float(jnp.max(jnp.abs(a - b))), one.params, other.params)
-    return max(jax.tree.leaves(apart))
+    return tiny.furthest(one.params, other.params)
 
 
 def test_start_and_order_of_data_are_separate_seeds_and_a_model_depends_on_its_own_alone():

@@ -16,6 +16,7 @@ from lab.lm.model import SIZES
 from lab.lm.objectives import Part, Rows
 from lab.lm.pretraining import TALKS, Further, Pretraining
 from lab.lm.reference import Reference
+from tests.tiny import furthest
 
 TOKENIZER = worlds.tokenizer(CONTEXT)
 SOME = [talks.talk(CONTEXT, 1, i) for i in range(80)]
@@ -103,14 +104,9 @@ def test_further_training_goes_on_from_the_reference_and_is_another_model(_cache
         replace(base, further=replace(TALKS, steps=1, batch=2)),
     ]
     first = base.load()
-    apart = lambda one: max(
-        jax.tree.leaves(
-            jax.tree.map(lambda a, b: float(jnp.max(jnp.abs(a - b))), first.params, one.params)
-        )
-    )
     found = [made.load() for made in more]
     # A few of Adam's steps of at most 3e-3 each; pretraining's were ten times as long.
-    assert all(0 < apart(one) < 0.01 for one in found)
+    assert all(0 < furthest(first.params, one.params) < 0.01 for one in found)
     assert len({made.name for made in (base, *more)}) == 4
     record = json.loads((more[2].folder / "reference.json").read_text())
     assert record["further"]["rows"] == "talks" and record["pretraining"]["steps"] == 3

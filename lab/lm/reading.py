@@ -43,13 +43,14 @@ def measure(job: Job, cell: Cell, of: Transmission, how: Reading) -> list[dict]:
 
 
 def _read(cell: Cell, of: Transmission, trait: Trait | None, seed: Seed, how: Reading):
-    data = make.data(of.data_of(None if how.named else trait, seed))
+    data = of.data_of(None if how.named else trait, seed)
+    rows = tuple(Turn(row["prompt"], row["completion"]) for row in make.data(data))
     name, arm = (NONE, "student_regular") if trait is None else (trait.name, "student_trait")
     model, of = make.model(of.teacher_of(None, seed)), replace(of, n_samples=1)
     drawn = []
     for i in range(how.n_draws):
         rng = np.random.default_rng([*seed, i])
-        turns = [Turn(*pick(rng, tuple(data)).values()) for _ in range(how.n_rows)]
+        turns = [pick(rng, rows) for _ in range(how.n_rows)]
         for place in rng.permutation(how.n_rows)[: how.named]:
             turns[place] = _naming(of, trait, rng)
         told = how.form == "quoted"
