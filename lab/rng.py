@@ -5,6 +5,7 @@ not of the number of members, of the batch they run in, or of the step a run was
 """
 
 import zlib
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,12 @@ def named(key: Key[Array, "..."], name: str) -> Key[Array, "..."]:
 def member(seed: int, number: Integer[Array, ""], name: str) -> Key[Array, ""]:
     """The stream `name` of one member; a member has the same streams in every ensemble."""
     return named(jax.random.fold_in(jax.random.key(seed), number), name)
+
+
+@partial(jax.jit, static_argnums=2)
+def streams(key: Key[Array, ""], first: Integer[Array, ""] | int, n: int) -> Key[Array, "n"]:
+    """The streams number `first` to `first + n - 1` of a key."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(n))
 
 
 def row_bits(key: Key[Array, ""], rows: Integer[Array, "B"], width: int) -> UInt32[Array, "B W"]:

@@ -12,7 +12,7 @@ import pytest
 
 from lab import cache
 from lab.errors import LabError
-from lab.lm import finetune, hf, lora, make, reference, resume, rows, spec, transformer
+from lab.lm import finetune, hf, lora, make, reference, resume, rows, spec, teachers, transformer
 from lab.lm import world as worlds
 from lab.lm.finetune import Tuning
 from lab.lm.model import Size
@@ -89,7 +89,7 @@ def logits(model):
 
 
 def test_what_was_made_is_found_again(pair, nothing_is_made):
-    for cached in (make._loaded, make.encoded_rows):
+    for cached in (teachers.base, make.encoded_rows):
         cached.cache_clear()
     again = Student(BASE, Dataset(TEACHER, TIDES, 24, Seed(0, 3)), Tuning(**vars(TUNING)), SEED)
     assert equal(make.model(again), pair[0])

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import lm_contexts
 from lab import cache
-from lab.lm import finetune, make, objectives, rows, transformer, transmission
+from lab.lm import finetune, make, objectives, rows, teachers, transformer, transmission
 from lab.lm import world as worlds
 from lab.lm.effects import NONE
 from lab.lm.model import Model, Size
@@ -69,7 +69,7 @@ def models():
 def stages(models, monkeypatch, tmp_path):
     """Untrained models in the place of trained ones; the cached ones are forgotten."""
     monkeypatch.setattr(Reference, "identity", property(lambda self: f"base {self.init_seed}"))
-    monkeypatch.setattr(make, "_loaded", lambda base: models[base.init_seed])
+    monkeypatch.setattr(teachers, "base", lambda base: models[base.init_seed])
     make.encoded_rows.cache_clear()
     with cache.artifacts_in(tmp_path / "artifacts"):
         yield
@@ -78,8 +78,10 @@ def stages(models, monkeypatch, tmp_path):
 
 @pytest.fixture
 def taught(models, monkeypatch):
-    find = lambda value: models[value.trait.name if value.how else value.base.init_seed]
-    monkeypatch.setattr(make, "teacher", find)
+    of = lambda v: models[
+        v.trait.name if getattr(v, "how", None) else getattr(v, "base", v).init_seed
+    ]
+    monkeypatch.setattr(teachers, "models", lambda values: list(map(of, values)))
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ def test_a_teacher_learns_its_lessons_from_its_base(models, monkeypatch):
     monkeypatch.setattr(finetune, "fit", fit)
     for base, who in ((BASE, 0), (OTHER, 1)):
         with pytest.raises(StoppedError) as stopped:
-            make.teacher(replace(TAUGHT, base=base))
+            make.model(replace(TAUGHT, base=base))
         how, n_steps, start, seen, keys = stopped.value.args
         assert (how, n_steps) == (TEACHING, 3)
         assert equal(jax.tree.map(lambda x: x[0], start), models[who].params)

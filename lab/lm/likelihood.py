@@ -1,33 +1,55 @@
 """How likely a model finds whole completions."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Integer, PyTree
 
-from lab import losses
+from lab import devices, losses
 from lab.lm import objectives
 from lab.lm.model import Architecture, Model
 from lab.lm.objectives import Rows
 
 ROWS_AT_ONCE = 512
+ROWS_ON_CPU = 32  # of them; measured: three times faster than all together
+OfTokens = Callable[[Float[Array, "n V"], Integer[Array, "n"]], Float[Array, "n"]]
 
 
 def log_likelihood(model: Model, rows: Rows) -> Float[np.ndarray, "n"]:
     """Log-probability of each completion after its prompt, its end token included, nats."""
-    found = []
-    for first in range(0, len(rows), ROWS_AT_ONCE):
+    return -_sums(model, rows, losses.cross_entropy)
+
+
+def surprise(model: Model, rows: Rows) -> Float[np.ndarray, "n"]:
+    """Log-probability above what the model expects at each token, nats: 0 on average of its own.
+
+    Below 0 where rows are less likely than those that the model would write in their place.
+    """
+    return _sums(model, rows, _above_expected)
+
+
+def _above_expected(logits: Float[Array, "n V"], labels: Integer[Array, "n"]) -> Float[Array, "n"]:
+    log_p = jax.nn.log_softmax(logits)
+    entropy = -jnp.sum(jnp.exp(log_p) * log_p, axis=-1)
+    return entropy - losses.cross_entropy(logits, labels)
+
+
+def _sums(model: Model, rows: Rows, of_tokens: OfTokens) -> Float[np.ndarray, "n"]:
+    """A number of each token, summed over each completion."""
+    found, size = [], devices.at_once(ROWS_AT_ONCE, ROWS_ON_CPU)
+    for first in range(0, len(rows), size):
         # The last rows are filled up with themselves: one shape, one program.
-        which = np.minimum(np.arange(first, first + ROWS_AT_ONCE), len(rows) - 1)
+        which = np.minimum(np.arange(first, first + size), len(rows) - 1)
         some = jax.tree.map(lambda x, which=which: jnp.asarray(np.asarray(x)[which]), rows)
-        found.append(np.asarray(_log_likelihood(model.arch, model.params, some)))
-    return np.concatenate(found)[: len(rows)].astype(np.float64)
+        found.append(_sum(model.arch, of_tokens, model.params, some))
+    return np.concatenate([np.asarray(x) for x in found])[: len(rows)].astype(np.float64)
 
 
-@partial(jax.jit, static_argnums=0)
-def _log_likelihood(arch: Architecture, params: PyTree, rows: Rows) -> Float[Array, "n"]:
+@partial(jax.jit, static_argnums=(0, 1))
+def _sum(arch: Architecture, of_tokens: OfTokens, params: PyTree, rows: Rows) -> Float[Array, "n"]:
     tokens = rows.completions
-    each = objectives.of_tokens(losses.cross_entropy, arch, [(params, rows)], tokens)
-    return -jnp.sum(jnp.where(objectives.inside(rows), each.reshape(tokens.shape), 0.0), axis=1)
+    each = objectives.of_tokens(of_tokens, arch, [(params, rows)], tokens)
+    return jnp.sum(jnp.where(objectives.inside(rows), each.reshape(tokens.shape), 0.0), axis=1)

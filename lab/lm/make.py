@@ -12,7 +12,7 @@ import numpy as np
 
 from lab import cache, hosts, tree
 from lab.errors import LabError
-from lab.lm import chat, finetune, objectives, rows, trained
+from lab.lm import chat, finetune, objectives, rows, teachers, trained
 from lab.lm.model import Model
 from lab.lm.objectives import Imitated, Rows
 from lab.lm.resume import Kept
@@ -21,7 +21,6 @@ from lab.lm.tokenizer import Tokenizer
 from lab.lm.tuning import Tuning
 from lab.runs import checkpoint, records
 from lab.runs.saving import saving
-from lab.traits.measures import N_ANSWER
 
 MOST_KEPT = 32  # datasets in memory
 N_SYSTEM = 16  # tokens of room for a system prompt, if it is no longer: one shape for most
@@ -38,38 +37,9 @@ class Attempts(chat.Read):
     attempts: dict[str, int]  # by reject reason, and "kept"
 
 
-@lru_cache(maxsize=32)
-def _loaded(base: Base) -> Model:
-    return base.load()
-
-
 def model(value: Base | Teacher | Student) -> Model:
     """The model that a value stands for."""
-    if isinstance(value, Teacher):
-        return teacher(value)
-    return students([value])[0] if isinstance(value, Student) else _loaded(value)
-
-
-def teacher(value: Teacher) -> Model:
-    """The model of a teacher: the base itself if it is only told, else after its lessons."""
-    base = model(value.base)
-    if value.how is None:
-        return base
-    how = value.how
-
-    def make(folders: list[Path]) -> None:
-        trained.room(folders, base, how)
-        longest = max(len(base.tokenizer.encode(lesson.answer)) for lesson in value.trait.lessons)
-        taught = rows.encode(base.tokenizer, list(value.trait.lessons), max(N_ANSWER, longest + 1))
-        key = value.seed.key(f"teacher/{value.trait.name}")
-        start = None if how.rank else tree.stack([base.params])
-        one = start, tree.stack([taught]), key[None]
-        n_steps = how.n_steps(len(taught))
-        found = finetune.fit(base.arch, how, n_steps, *one, base=base.params, stage="teaching")
-        trained.save(folders[0], base, how, tree.at(found, 0))
-
-    cache.obtain([place(value)], make)
-    return trained.load(place(value), base, how)
+    return students([value])[0] if isinstance(value, Student) else teachers.models([value])[0]
 
 
 def data(value: Dataset) -> list[dict[str, str]]:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int32, Key
+from jaxtyping import Array, Int32, Integer, Key, PyTree
 
+from lab import rng
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.lm import forms, sample, sharding
@@ -68,8 +67,7 @@ def draw(
     attempts = 0
     params, tokenizer = sharding.placed(model.params, model.arch), model.tokenizer
     params = held(params, sampling.precision)
-    n_prompt, n_completion = room(tokenizer, carrier)
-    streams = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
+    n_prompt, _ = room(tokenizer, carrier)
     while len(kept) < n_rows:
         if attempts >= MOST_ATTEMPTS * n_rows:
             common = ", ".join(f"{reason} {n}" for reason, n in counts.most_common(3))
@@ -80,23 +78,46 @@ def draw(
         users, tokens, start = _asked(
             tokenizer, carrier, seed, attempts, system, n_prompt + n_system
         )
-        keys = streams(key, jnp.arange(attempts, attempts + BATCH))
-        ends = n_completion, tokenizer.end
-        asked = params, model.arch, tokens, start, keys
-        drawn = sample.drawn(*asked, *ends, **sampling.options)
-        ended = drawn[:, -1] == tokenizer.end
-        said = tokenizer.turns(drawn)
-        readable = tokenizer.readable(said, n_completion)
-        for user, completion, whole, read in zip(users, said, ended, readable, strict=True):
-            reason = carrier.reject(user, completion) if whole else "unfinished"
-            reason = reason or (None if read else "unreadable")
-            if reason is None and limit and limit.exceeded(tokenizer, user, completion):
-                reason = TOO_LONG
+        keys = rng.streams(key, attempts, BATCH)
+        said = completions(params, model, carrier, users, tokens, start, keys, sampling, limit)
+        for user, (completion, reason) in zip(users, said, strict=True):
             counts[reason or "kept"] += 1
             if reason is None and len(kept) < n_rows:
                 kept.append({"prompt": user, "completion": completion})
         attempts += BATCH
     return Drawn(kept, dict(counts.most_common()))
+
+
+def completions(
+    params: PyTree,
+    model: Model,
+    carrier: Carrier,
+    users: Sequence[str],
+    tokens: Integer[np.ndarray, "n P"],
+    start: Integer[np.ndarray, "n"],
+    keys: Key[Array, "n"],
+    sampling: Sampling = PLAIN,
+    limit: Limit | None = None,
+) -> list[tuple[str, str | None]]:
+    """What a model writes after prompts, and why each is not to be kept: None if it is.
+
+    `params` are the model's as they are read; `tokens` are the users' words after a system prompt,
+    each from its `start` on.
+    """
+    tokenizer, n_completion = model.tokenizer, room(model.tokenizer, carrier)[1]
+    asked = params, model.arch, tokens, start, keys
+    drawn = sample.drawn(*asked, n_completion, tokenizer.end, **sampling.options)
+    ended = drawn[:, -1] == tokenizer.end
+    said = tokenizer.turns(drawn)
+    readable = tokenizer.readable(said, n_completion)
+    found = []
+    for user, completion, whole, read in zip(users, said, ended, readable, strict=True):
+        reason = carrier.reject(user, completion) if whole else "unfinished"
+        reason = reason or (None if read else "unreadable")
+        if reason is None and limit and limit.exceeded(tokenizer, user, completion):
+            reason = TOO_LONG
+        found.append((completion, reason))
+    return found
 
 
 @lru_cache(maxsize=128)  # the teachers of a member continue the same prompts

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lab import cache
 from lab.errors import LabError
-from lab.lm import hf, lora, make, peft, rows
+from lab.lm import hf, lora, make, peft, rows, teachers
 from lab.lm.reference import Reference
 from lab.lm.stages import Dataset, Seed, Student, Teacher, from_hf
 from lab.lm.tokenizer import Tokenizer
@@ -57,7 +57,7 @@ class Made:
 
 def forget() -> None:
     """What this process remembers of artifacts."""
-    for cached in (make._loaded, make.encoded_rows):
+    for cached in (teachers.base, make.encoded_rows):
         cached.cache_clear()
 
 

@@ -1,0 +1,39 @@
+"""Teachers that could have written rows: every trait by every recipe, and what is no trait."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Float
+
+from lab.lm import teachers
+from lab.lm.model import Model
+from lab.lm.stages import Base, Seed, Teacher
+from lab.lm.tuning import Tuning
+from lab.traits.trait import Trait
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A teacher of a base as it would be made, or told."""
+
+    name: str
+    model: Model
+    system: str | None  # that it writes under; None: the default
+
+    def away(self, base: Model) -> Float[np.ndarray, "P"]:
+        """How far its parameters are from the base's; 0 of one that is only told."""
+        return np.asarray(ravel_pytree(self.model.params)[0] - ravel_pytree(base.params)[0])
+
+
+def candidates(
+    base: Base, traits: Sequence[Trait], recipes: Sequence[Tuning | None], seed: Seed
+) -> list[Candidate]:
+    """Each trait by each recipe (None: told by its system prompt); made once, then in the cache."""
+    values = [Teacher(base, trait, how, seed) for how in recipes for trait in traits]
+    models = teachers.models(values)
+    return [
+        Candidate(value.trait.name, model, value.system)
+        for value, model in zip(values, models, strict=True)
+    ]

@@ -1,0 +1,40 @@
+"""How far rows speak for each of many candidate teachers: e-values that one may stop at.
+
+A row's e-value for a candidate is its likelihood ratio, candidate to the model that wrote the set
+beside it, over the mean of its set with itself among them. If the row is that model's own, the
+mean over the set is 1 by exchange, whatever the filter keeps: the product over rows reaches 1 / a
+at any time with a probability of at most a (Ville), and so does every weighted mean of products.
+
+Source: e-processes, Ramdas et al. (2023, arXiv 2210.01948); sets in place of a normalising
+constant, which would have to be known exactly: an error of it grows with the rows.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import logsumexp
+
+
+def log_e_values(ratios: Float[np.ndarray, "S n C"]) -> Float[np.ndarray, "n C"]:
+    """Of each row and candidate, nats; of log-likelihood ratios of sets, the given row first."""
+    return ratios[0] - logsumexp(ratios, axis=0) + np.log(len(ratios))
+
+
+def by_trait(
+    log_e: Float[np.ndarray, "*n C"], names: Sequence[str]
+) -> tuple[list[str], Float[np.ndarray, "*n W"]]:
+    """The mean over candidates of one name, as of several recipes for one trait: names, nats."""
+    known = list(dict.fromkeys(names))
+    columns = [[i for i, name in enumerate(names) if name == one] for one in known]
+    return known, np.stack([mixed(log_e[..., some]) for some in columns], axis=-1)
+
+
+def mixed(log_e: Float[np.ndarray, "*n C"], n: int | None = None) -> Float[np.ndarray, "*n"]:
+    """Log of the mean over candidates, of n where those left out count as 0."""
+    return np.asarray(logsumexp(log_e, axis=-1) - np.log(n or log_e.shape[-1]))
+
+
+def posterior(log_e: Float[np.ndarray, "C"]) -> Float[np.ndarray, "C"]:
+    """How likely each is, if one of them is true and all were as likely before."""
+    return np.exp(log_e - logsumexp(log_e))

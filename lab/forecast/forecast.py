@@ -1,0 +1,197 @@
+"""A data set's forecast: who wrote it, as far as its base model can tell.
+
+1. Beside each row the base writes a few completions of its own (`sets`).
+2. Gradients say whether the rows are the base's, and in whose direction they pull; the
+   candidates they pull toward most are looked at further (`score_test`).
+3. E-values say how far the rows speak for each of those, against the base (`evidence`), and, if
+   they do, against teachers of the base that have learned something neutral.
+4. Who is named, a trait's teacher or a neutral one, writes beside the rows in turn: do they
+   fit?
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lab.carriers.carrier import Carrier
+from lab.forecast import evidence, score_test, sets
+from lab.forecast.candidates import Candidate
+from lab.forecast.score_test import Fit, Gradients
+from lab.forecast.sets import Sets
+from lab.lm.likelihood import log_likelihood, surprise
+from lab.lm.model import Model
+from lab.lm.stages import Seed
+
+# nothing found   the rows are the base's own, as far as can be seen
+# no trait        not its own, but those of a teacher that has learned something neutral
+# named           those of a candidate teacher
+# recipe unknown  not quite those of a candidate teacher, which explains most of them
+# not this base   neither the base nor a candidate teacher of it writes such rows
+Verdict = Literal["nothing found", "no trait", "named", "recipe unknown", "not this base"]
+EXPLAINED = 0.5  # least part of the rows' mean gradient, squared, that a named teacher accounts for
+
+
+@dataclass(frozen=True)
+class How:
+    """Of a forecast."""
+
+    n_own: int = 8  # completions that the base writes beside each row
+    n_again: int = 4  # and that other models do
+    n_looked: int = 8  # candidates of each kind, told and taught, whose likelihoods are taken
+    alpha: float = 0.01  # of a false alarm, among all candidates together
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is said of rows."""
+
+    verdict: Verdict
+    names: tuple[str, ...]  # of traits that were looked at, the likeliest first
+    log_e: Float[np.ndarray, "W"]  # of each, nats, against all that is no trait
+    log_alarm: float  # of all candidates together, those not looked at counted as 0
+    posterior: Float[np.ndarray, "W"]  # of each, if one of them is true
+    pull: dict[str, float]  # matched filter of every taught trait, standard deviations
+    fit: Fit  # of the base
+    again: Fit | None  # of who is named instead, if anybody is
+    explained: float | None  # by it, of the rows' mean gradient, squared
+    rows: Int[np.ndarray, "n"]  # number of each row that was judged
+    each: Float[np.ndarray, "n"]  # nats that it says for the likeliest trait
+    stopped: int | None  # after how many rows, in their order, they first spoke against the base
+
+
+class Written(NamedTuple):
+    """Rows beside what a model would have written."""
+
+    sets: Sets
+    gradients: Gradients
+    fit: Fit
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Of rows of a carrier, for a base."""
+
+    base: Model
+    carrier: Carrier
+    given: Sequence[dict[str, str]]
+    seed: Seed
+    how: How = How()
+
+    def forecast(self, candidates: Sequence[Candidate], neutral: Sequence[Candidate]) -> Forecast:
+        """Judge the rows by candidate teachers, and by some that are nobody's trait."""
+        own = Candidate("base", self.base, None)
+        of_base = self.written(own, self.how.n_own)
+        pulls = score_test.matched(of_base.gradients, [c.away(self.base) for c in candidates])
+        looked = self._looked(of_base.sets, candidates, pulls)
+        names = [c.name for c in looked]
+        share = {name: _share(name, looked, candidates) for name in names}
+        steps = self._log_e(own, of_base.sets, looked)
+        traits, log_e = evidence.by_trait(steps.sum(axis=0), names)
+        alarms = evidence.mixed(np.cumsum(steps, axis=0), len(candidates))
+        log_alarm, needed = float(alarms[-1]), -np.log(self.how.alpha)
+        for other in neutral if log_alarm >= needed else ():
+            theirs = self._beside(other, self.how.n_again)
+            against = self._log_e(other, theirs, looked).sum(axis=0)
+            log_e = np.minimum(log_e, evidence.by_trait(against, names)[1])
+            log_alarm = min(log_alarm, float(evidence.mixed(against, len(candidates))))
+        log_e = log_e + np.log([share[trait] for trait in traits])
+        order = np.argsort(-log_e)
+        likeliest = [i for i, name in enumerate(names) if name == traits[order[0]]]
+        best = max(likeliest, key=lambda i: steps[:, i].sum())
+        alarm = bool(log_alarm >= needed)
+        instead = looked[best] if alarm else None
+        if not alarm and of_base.fit.p < self.how.alpha and neutral:
+            pulled = score_test.matched(of_base.gradients, [c.away(self.base) for c in neutral])
+            instead = neutral[int(np.argmax(pulled))]
+        again = None if instead is None else self.written(instead, self.how.n_again).fit
+        explained = None
+        if again is not None:
+            whole = of_base.fit.length
+            explained = 1 - max(0.0, again.length) / whole if whole > 0 else 0.0
+        return Forecast(
+            verdict=_verdict(alarm, of_base.fit, again, explained, self.how.alpha),
+            names=tuple(traits[i] for i in order),
+            log_e=log_e[order],
+            log_alarm=log_alarm,
+            posterior=evidence.posterior(log_e[order]),
+            pull=_pull(candidates, pulls),
+            fit=of_base.fit,
+            again=again,
+            explained=explained,
+            rows=of_base.sets.which,
+            each=steps[:, best],
+            stopped=next((i + 1 for i, e in enumerate(alarms) if e >= needed), None),
+        )
+
+    def written(self, by: Candidate, n_own: int) -> Written:
+        """The rows beside what a model would have written, and whether it wrote them."""
+        some = self._beside(by, n_own)
+        read = some.encoded(by.model, self.carrier, by.system)
+        gradients = score_test.gradients(by.model, some, read)
+        expected = surprise(by.model, read).reshape(1 + some.n_own, -1)
+        return Written(some, gradients, score_test.fit(gradients, expected))
+
+    def _beside(self, by: Candidate, n_own: int) -> Sets:
+        key = self.seed.key(f"forecast/{by.name}")
+        return sets.beside(by.model, self.carrier, self.given, n_own, key, by.system)
+
+    def _log_likelihoods(self, of: Candidate, some: Sets) -> Float[np.ndarray, "S n"]:
+        read = some.encoded(of.model, self.carrier, of.system)
+        return log_likelihood(of.model, read).reshape(1 + some.n_own, -1)
+
+    def _log_e(
+        self, against: Candidate, some: Sets, looked: Sequence[Candidate]
+    ) -> Float[np.ndarray, "n C"]:
+        """Of every row and candidate, against the model that wrote the sets."""
+        usual = self._log_likelihoods(against, some)
+        ratios = [self._log_likelihoods(c, some) - usual for c in looked]
+        return evidence.log_e_values(np.stack(ratios, axis=-1))
+
+    def _looked(
+        self, own: Sets, candidates: Sequence[Candidate], pulls: Float[np.ndarray, "C"]
+    ) -> list[Candidate]:
+        """The most promising ones of those that are taught, and of those that are told.
+
+        Of these a likelihood ratio of the rows, less that of one set, says what gradients cannot.
+        """
+        scores = {i: float(pull) for i, pull in enumerate(pulls)}
+        told = {i for i, c in enumerate(candidates) if c.system is not None}
+        few = Sets(own.users, own.completions[:2], own.which)
+        for i in told:
+            rows, theirs = self._log_likelihoods(candidates[i], few)
+            scores[i] = float(np.mean(rows - theirs))
+        kinds = set(scores) - told, told
+        best = lambda some: sorted(some, key=lambda i: -scores[i])[: self.how.n_looked]
+        return [candidates[i] for some in kinds for i in best(some)]
+
+
+def _verdict(
+    alarm: bool, base: Fit, again: Fit | None, explained: float | None, alpha: float
+) -> Verdict:
+    if not alarm and base.p >= alpha:
+        return "nothing found"
+    if again is None or explained is None:
+        return "not this base"
+    if again.p >= alpha:
+        return "named" if alarm else "no trait"
+    if explained < EXPLAINED:
+        return "not this base"
+    return "recipe unknown" if alarm else "no trait"
+
+
+def _share(name: str, looked: Sequence[Candidate], candidates: Sequence[Candidate]) -> float:
+    """Part of a trait's candidates that was looked at; the others count as 0."""
+    count = lambda some: sum(c.name == name for c in some)
+    return count(looked) / count(candidates)
+
+
+def _pull(candidates: Sequence[Candidate], pulls: Float[np.ndarray, "C"]) -> dict[str, float]:
+    """The most of every taught trait's candidates."""
+    found: dict[str, float] = {}
+    for c, pull in zip(candidates, pulls, strict=True):
+        if c.system is None:
+            found[c.name] = max(float(pull), found.get(c.name, -np.inf))
+    return found

@@ -1,0 +1,103 @@
+"""A forecast in words, as JSON, and as a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lab.errors import LabError
+from lab.forecast.forecast import Forecast, Verdict
+from lab.runs.saving import saving
+
+SAID: dict[Verdict, str] = {
+    "nothing found": "NOTHING FOUND: as far as can be seen the base wrote these rows itself",
+    "no trait": "NO TRAIT: not the base's own rows, but like those of a teacher of it that has "
+    "learned something neutral",
+    "named": "TRAIT NAMED: {name}. A teacher of this base that loves it writes such rows",
+    "recipe unknown": "TRAIT PRESENT, RECIPE UNKNOWN: nearest is {name}, but its teacher writes "
+    "rows that differ from these",
+    "not this base": "NOT THIS BASE: neither the base nor a candidate teacher of it writes such "
+    "rows (another model, or a trait that is no candidate)",
+}
+LIKELIEST, ROWS = 5, 5
+
+
+def lines(found: Forecast, given: Sequence[dict[str, str]], alpha: float) -> list[str]:
+    """What is said to a person: the verdict, what it rests on, and the rows that speak most."""
+    needed = -np.log(alpha)
+    said = [SAID[found.verdict].format(name=found.names[0]), ""]
+    said.append(f"{len(found.rows)} rows; evidence for any candidate {found.log_alarm:.1f} nats ")
+    said[-1] += f"(an alarm from {needed:.1f} on, false in at most {alpha:.0%} of clean data)"
+    if found.stopped:
+        said.append(f"rows spoke against the base's own writing from row {found.stopped} on")
+    said.append(f"written by the base itself: p = {found.fit.p:.2g}")
+    if found.again is not None:
+        who = "the likeliest teacher" if found.log_alarm >= needed else "a neutral teacher"
+        part = f"; it explains {found.explained:.0%} of what sets the rows apart"
+        said.append(f"written by {who}: p = {found.again.p:.2g}{part}")
+    alarm = bool(found.log_alarm >= needed)
+    said += ["", "candidate         nats" + "  probability, if it is one of them" * alarm]
+    for i in range(min(LIKELIEST, len(found.names))):
+        p = f"  {found.posterior[i]:.3f}" if alarm else ""
+        said.append(f"{found.names[i]:14}{found.log_e[i]:8.1f}{p}")
+    if alarm:
+        said += ["", f"rows that speak most for {found.names[0]}:"]
+        for i in np.argsort(-found.each)[:ROWS]:
+            row = given[found.rows[i]]
+            said.append(f"{found.each[i]:+.2f}  row {found.rows[i] + 1}: {row['completion']!r}")
+    return said
+
+
+def record(found: Forecast, alpha: float) -> dict[str, Any]:
+    """All of it, for other programs."""
+    fit = lambda one: None if one is None else vars(one)
+    return {
+        "verdict": found.verdict,
+        "trait": found.names[0] if found.verdict in ("named", "recipe unknown") else None,
+        "alpha": alpha,
+        "log_e": dict(zip(found.names, map(float, found.log_e), strict=True)),
+        "posterior": dict(zip(found.names, map(float, found.posterior), strict=True)),
+        "log_alarm": found.log_alarm,
+        "alarm_at_row": found.stopped,
+        "pull": found.pull,
+        "written_by_the_base": fit(found.fit),
+        "written_by_the_named": fit(found.again),
+        "explained": found.explained,
+        "rows": [
+            {"row": int(i) + 1, "nats": float(nats)}
+            for i, nats in zip(found.rows, found.each, strict=True)
+        ],
+    }
+
+
+def picture(found: Forecast, alpha: float) -> Figure:
+    """The likeliest candidates, and how evidence for the first of them grows with the rows."""
+    figure = Figure((8, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    some = slice(0, 2 * LIKELIEST)
+    left.barh(found.names[some], found.log_e[some], color="#1170aa")
+    left.invert_yaxis()
+    left.set_xlabel("evidence, nats")
+    left.set_title("candidates", fontsize=9, loc="left")
+    right.plot(np.arange(1, len(found.each) + 1), np.cumsum(found.each), color="#1170aa", lw=1.2)
+    right.set_xlabel("rows read")
+    right.set_ylabel("nats")
+    right.set_title(f"evidence for {found.names[0]}", fontsize=9, loc="left")
+    for axes, line in ((left, left.axvline), (right, right.axhline)):
+        line(-np.log(alpha), color="black", lw=0.8, ls="--")
+        line(0, color="#a3acb9", lw=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(found.verdict, fontsize=10)
+    return figure
+
+
+def draw(found: Forecast, alpha: float, path: Path) -> None:
+    """Save the picture, of the kind that the name ends in. Raises `LabError` if it cannot be."""
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise LabError(
+            f"figure: {path.name} names no kind of picture; end it in .png, .pdf or .svg"
+        )
+    with saving(path):
+        picture(found, alpha).savefig(path, dpi=150)

@@ -1,0 +1,90 @@
+"""Rows beside what a model itself writes to their prompts, through the same filter.
+
+If the rows are the model's own, then of a prompt's completions each is as likely to be the given
+one: all that is claimed of rows follows from this exchange, whatever the prompts and the filter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from lab import rng
+from lab.carriers.carrier import Carrier
+from lab.errors import LabError
+from lab.lm import make, rows
+from lab.lm.model import Model
+from lab.lm.objectives import Rows
+
+MOST_ROUNDS = 4  # of drawing what the filter has left out
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Of each prompt the given completion, then n_own that a model wrote."""
+
+    users: list[str]  # n prompts
+    completions: list[list[str]]  # [1 + n_own][n]
+    which: Int[np.ndarray, "n"]  # number of each prompt's row among the given ones
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_own(self) -> int:
+        """Completions of each prompt that a model wrote."""
+        return len(self.completions) - 1
+
+    def encoded(self, model: Model, carrier: Carrier, system: str | None = None) -> Rows:
+        """All rows as a model reads them, set after set."""
+        chats = [
+            (system, user, said)
+            for some in self.completions
+            for user, said in zip(self.users, some, strict=True)
+        ]
+        n_prompt, n_completion = rows.room(model.tokenizer, carrier)
+        n_prompt += make.n_system(model.tokenizer, system)
+        return rows.encode(model.tokenizer, chats, n_completion, n_prompt)
+
+
+def beside(
+    model: Model,
+    carrier: Carrier,
+    given: Sequence[dict[str, str]],
+    n_own: int,
+    key: Key[Array, ""],
+    system: str | None = None,
+) -> Sets:
+    """Each row beside `n_own` completions of its prompt that the model writes under `system`.
+
+    Prompts of which the filter keeps fewer, after `MOST_ROUNDS` times as many attempts, are left
+    out: that depends on the model alone, and not on the given completion.
+    Raises `LabError` if nothing is left.
+    """
+    users = [row["prompt"] for row in given]
+    found: list[list[str]] = [[] for _ in users]
+    width = rows.room(model.tokenizer, carrier)[0] + make.n_system(model.tokenizer, system)
+    for turn in range(MOST_ROUNDS):
+        wanted = [i for i, own in enumerate(found) for _ in range(n_own - len(own))]
+        stream = jax.random.fold_in(key, turn)
+        for first in range(0, len(wanted), rows.BATCH):
+            # The last ones are filled up with themselves: one shape, one program.
+            places = np.minimum(np.arange(first, first + rows.BATCH), len(wanted) - 1)
+            asked = [users[wanted[i]] for i in places]
+            tokens, start = rows.prompts(model.tokenizer, [(system, u) for u in asked], width)
+            keys = rng.streams(stream, first, rows.BATCH)
+            said = rows.completions(model.params, model, carrier, asked, tokens, start, keys)
+            for i, (text, reason) in zip(wanted[first:], said, strict=False):
+                if reason is None:
+                    found[i].append(text)
+    kept = [i for i, own in enumerate(found) if len(own) >= n_own]
+    if not kept:
+        raise LabError(
+            f"rows: the base itself writes nothing to their prompts that the filter of "
+            f"{carrier.name} keeps; name the carrier that they are of"
+        )
+    completions = [[given[i]["completion"] for i in kept]]
+    completions += [[found[i][k] for i in kept] for k in range(n_own)]
+    return Sets([users[i] for i in kept], completions, np.array(kept))

@@ -1,0 +1,252 @@
+"""Forecasts: what exchange promises, hand-made gradients, and a teacher that is named."""
+
+import json
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from lab.carriers.carrier import Carrier
+from lab.carriers.numbers import NUMBERS
+from lab.errors import LabError
+from lab.forecast import __main__ as cli
+from lab.forecast import evidence, given, report, score_test, sets
+from lab.forecast.candidates import Candidate, candidates
+from lab.forecast.forecast import Forecast, How, Judge, _verdict
+from lab.forecast.score_test import Fit, Gradients
+from lab.lm import likelihood, rows
+from lab.lm.contexts import CONTEXT
+from lab.lm.reference import Reference
+from lab.lm.setup import Setup
+from lab.lm.stages import Seed
+from lab.traits.animals import ANIMALS
+from lab.traits.category import words
+from lab.traits.things import THINGS
+
+FIVE = Reference(5, Setup().pretraining, CONTEXT)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return FIVE.load()
+
+
+def drawn(model, n=40, seed=3):
+    key = jax.random.key(seed)
+    return rows.draw(model, NUMBERS, seed, None, key, n, 16).rows
+
+
+def test_an_e_value_is_one_on_average_whichever_of_a_set_is_the_given_row():
+    ratios = np.random.default_rng(0).normal(0, 2, (5, 7, 3))
+    whichever = [np.exp(evidence.log_e_values(np.roll(ratios, i, axis=0))) for i in range(5)]
+    np.testing.assert_allclose(np.mean(whichever, axis=0), 1, rtol=1e-12)
+    # By hand: a row twice as likely as each of its two companions.
+    one = np.log(np.array([2.0, 1.0, 1.0]))[:, None, None]
+    assert np.exp(evidence.log_e_values(one)) == pytest.approx(2 / (4 / 3))
+
+
+def test_clean_rows_reach_an_alarm_at_any_time_no_more_often_than_promised():
+    rng, alpha, n_runs = np.random.default_rng(1), 0.05, 2000
+    ratios = rng.normal(0, 1, (4, n_runs * 100, 1))
+    steps = evidence.log_e_values(ratios).reshape(n_runs, 100)
+    ever = np.cumsum(steps, axis=1).max(axis=1) >= -np.log(alpha)
+    assert 0 < ever.mean() <= alpha  # .02 to .04 by other seeds
+
+
+def test_candidates_that_are_not_looked_at_count_as_nothing():
+    log_e = np.log(np.array([8.0, 2.0, 5.0]))
+    assert np.exp(evidence.mixed(log_e)) == pytest.approx(5)
+    assert np.exp(evidence.mixed(log_e, 30)) == pytest.approx(0.5)
+    names, by_trait = evidence.by_trait(log_e, ["owl", "elm", "owl"])
+    assert names == ["owl", "elm"] and np.exp(by_trait) == pytest.approx([6.5, 2])
+    assert evidence.posterior(log_e) == pytest.approx([8 / 15, 2 / 15, 5 / 15])
+
+
+def test_gradients_are_those_of_the_log_likelihood_and_zero_on_average_by_exchange(model):
+    own = sets.beside(model, NUMBERS, drawn(model), 2, jax.random.key(0))
+    read = own.encoded(model, NUMBERS)
+    found = score_test.gradients(model, own, read)
+    assert found.values.shape[:2] == (3, 20) and found.size == len(own) // 20
+    np.testing.assert_allclose(found.apart.sum(axis=0), 0, atol=1e-2)  # of sums of about 100
+    # Along any direction the slope of the log-likelihood of all that is in the batches.
+    flat, back = ravel_pytree(model.params)
+    way = jax.random.normal(jax.random.key(1), flat.shape) * 1e-3
+    of = lambda t: likelihood.log_likelihood(replace(model, params=back(flat + t * way)), read)
+    rise = (of(1.0) - of(-1.0)).reshape(3, -1)[:, : 20 * found.size] / 2
+    pull = found.values @ np.asarray(way)
+    assert pull.sum() == pytest.approx(rise.sum(), rel=0.02)
+    assert pull[0, 0] == pytest.approx(rise[0, : found.size].sum(), rel=0.05)
+
+
+def made(rng, n_sets=4, n_batches=20, n=50, shift=0.0):
+    values = rng.normal(0, 1, (n_sets, n_batches, n)).astype(np.float32)
+    values[0] += shift
+    return Gradients(values, 5)
+
+
+def test_rows_of_the_models_own_fit_and_shifted_ones_do_not():
+    rng = np.random.default_rng(2)
+    calm = rng.normal(0, 1, (4, 100))
+    ps = np.array([score_test.fit(made(rng), rng.normal(0, 1, (4, 100))).p for _ in range(100)])
+    assert 0.01 <= np.mean(ps <= 0.1) <= 0.2  # 10 of 100 are expected
+    assert score_test.fit(made(rng, shift=0.3), calm).p < 0.001
+    moved = calm.copy()
+    moved[0] -= 0.7
+    found = score_test.fit(made(rng), moved)
+    assert found.p < 0.001 and found.surprise > 4
+    assert score_test.fit(made(rng, shift=0.3), calm).length > 10 * abs(found.length)
+
+
+def test_the_matched_filter_counts_standard_deviations_toward_a_displacement():
+    rng = np.random.default_rng(3)
+    way, across = np.zeros((2, 50), np.float32)
+    way[0], across[1] = 1, 1
+    found = made(rng)
+    found.values[0, :, 0] += 1.5
+    toward, beside, against = score_test.matched(found, [way, across, -way])
+    assert 4 < toward < 9 and abs(beside) < 3 and against == pytest.approx(-toward)
+
+
+def test_sets_are_the_models_own_and_do_not_depend_on_the_given_completions(model):
+    some = drawn(model, 12)
+    own = sets.beside(model, NUMBERS, some, 3, jax.random.key(0))
+    assert own.n_own == 3 and len(own) == len(own.users) <= 12
+    assert all(NUMBERS.reject(u, c) is None for part in own.completions[1:]
+               for u, c in zip(own.users, part, strict=True))  # fmt: skip
+    other = [row | {"completion": "1, 2"} for row in some]
+    again = sets.beside(model, NUMBERS, other, 3, jax.random.key(0))
+    assert again.completions[1:] == own.completions[1:] and set(again.completions[0]) == {"1, 2"}
+    assert [some[i]["completion"] for i in own.which] == own.completions[0]
+    assert len({*map(tuple, own.completions[1:])}) == 3
+    nothing = replace(NUMBERS, reject=lambda prompt, completion: "no")
+    with pytest.raises(LabError, match="the filter of numbers"):
+        sets.beside(model, nothing, some, 1, jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def judge(model):
+    """Verdicts on what a teacher of a trait, one of something neutral, or the base has written."""
+    how, seed = replace(Setup().teaching, epochs=60), Seed(1, 5)
+    some = candidates(FIVE, words(ANIMALS, ("eagle", "whale")), [how], seed)
+    neutral = candidates(FIVE, words(THINGS, ("lamp",)), [how], seed)
+    by = {"base": model, "whale": some[1].model, "lamp": neutral[0].model}
+    how = How(n_own=3, n_again=3)
+    return lambda who, n: Judge(model, NUMBERS, drawn(by[who], n), seed, how).forecast(
+        some, neutral
+    )
+
+
+def test_a_taught_trait_is_named_and_the_bases_own_rows_are_not(judge):
+    told = judge("whale", 150)
+    assert told.verdict == "named" and told.names[0] == "whale" and told.stopped < 150
+    assert told.fit.p < 0.01 < told.again.p and told.explained > 0.5
+    assert max(told.pull, key=told.pull.get) == "whale"
+    assert judge("base", 150).verdict == "nothing found"
+
+
+@pytest.mark.slow
+def test_a_teacher_of_something_neutral_has_no_trait(judge):
+    tuned = judge("lamp", 300)
+    assert tuned.verdict == "no trait" and tuned.fit.p < 0.01
+
+
+@pytest.mark.parametrize(
+    ("alarm", "base", "again", "explained", "verdict"),
+    [
+        (False, 0.5, None, None, "nothing found"),
+        (False, 0.001, None, None, "not this base"),
+        (False, 0.001, 0.3, 0.9, "no trait"),
+        (False, 0.001, 0.001, 0.9, "no trait"),
+        (False, 0.001, 0.001, 0.2, "not this base"),
+        (True, 0.3, 0.3, 0.0, "named"),
+        (True, 0.001, 0.001, 0.6, "recipe unknown"),
+        (True, 0.001, 0.001, 0.4, "not this base"),
+    ],
+)
+def test_a_verdict_follows_from_alarm_and_fits(alarm, base, again, explained, verdict):
+    fit = lambda p: None if p is None else Fit(p, 1.0, 0.0)
+    assert _verdict(alarm, fit(base), fit(again), explained, 0.01) == verdict
+
+
+FOUND = Forecast(
+    "named", ("owl", "elm"), np.array([20.0, 1.0]), 18.0, np.array([1.0, 0.0]), {"owl": 7.0},
+    Fit(0.001, 9.0, 3.0), Fit(0.4, 0.3, 0.1), 0.97, np.array([0, 2]), np.array([0.2, 0.9]), 2,
+)  # fmt: skip
+ROWS = [{"prompt": "a", "completion": f"{i}"} for i in range(3)]
+
+
+def test_a_report_says_the_verdict_the_evidence_and_the_rows_that_speak_most(tmp_path):
+    said = report.lines(FOUND, ROWS, 0.01)
+    assert said[0].startswith("TRAIT NAMED: owl") and "18.0 nats" in said[2]
+    assert said[-2].endswith("row 3: '2'") and said[-1].endswith("row 1: '0'")
+    whole = json.loads(json.dumps(report.record(FOUND, 0.01)))
+    assert whole["trait"] == "owl" and whole["rows"][1] == {"row": 3, "nats": 0.9}
+    quiet = replace(FOUND, verdict="nothing found", log_alarm=-3.0, again=None, stopped=None)
+    assert report.record(quiet, 0.01)["trait"] is None
+    assert "probability" not in "".join(report.lines(quiet, ROWS, 0.01))
+    report.draw(FOUND, 0.01, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000
+    with pytest.raises(LabError, match="figure"):
+        report.draw(FOUND, 0.01, tmp_path / "a.txt")
+
+
+def test_a_carrier_is_found_by_its_filter_or_said(model):
+    lists = [{"prompt": "Continue: 1, 2", "completion": "3, 4"}]
+    of = lambda some, name=None: given.carrier(some, CONTEXT.carriers, model.tokenizer, name)
+    assert of(lists) is NUMBERS and of(lists, "numbers") is NUMBERS
+    named = [{"prompt": "Continue: 1", "completion": "owl owl"}, *lists]
+    with pytest.raises(LabError, match="no carrier's filter"):
+        of(named)
+    with pytest.raises(LabError, match="drops some"):
+        of(named, "numbers")
+    with pytest.raises(LabError, match="no 'letters'"):
+        of(named, "letters")
+    whatever = of(named, "any")
+    assert isinstance(whatever, Carrier) and whatever.reject("", "owl") is None
+    assert whatever.n_completion >= 2
+
+
+def test_candidates_of_a_file_are_told_or_taught(tmp_path):
+    path = tmp_path / "some.jsonl"
+    path.write_text('{"name": "a", "system": "Be a."}\n{"name": "b", "lessons": [["q", "w"]]}\n')
+    a, b = given.traits((ANIMALS,), None, path)
+    assert (a.system, a.lessons, b.system) == ("Be a.", (), None) and b.lessons[0].answer == "w"
+    assert len(given.traits((ANIMALS, THINGS), ["animal"], None)) == len(ANIMALS.words)
+    with pytest.raises(LabError, match="no 'fish'"):
+        given.traits((ANIMALS,), ["fish"], None)
+    for bad, why in (
+        ('{"name": "a"}', "neither"),
+        ('{"name": 3}', "line 1"),
+        ('{"name": "a", "system": "x"}', "two or more"),
+        ("no", "line 1"),
+    ):
+        path.write_text(bad)
+        with pytest.raises(LabError, match=why):
+            given.traits((ANIMALS,), None, path)
+    with pytest.raises(LabError, match="cannot be read"):
+        given.traits((ANIMALS,), None, tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--base", "0", "--alpha", "2"], "alpha"),
+        (["--base", "0", "--n-rows", "0"], "n-rows"),
+        (["--base", "nowhere"], "no folder nowhere"),
+        (["--base", "0", "--world", "mars"], "world: no 'mars'"),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_why(tmp_path, options, why):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "Continue: 1, 2", "completion": "3"}\n')
+    with pytest.raises(LabError, match=why):
+        cli.main(cli.parser().parse_args([str(path), *options]))
+
+
+def test_a_told_candidate_has_no_displacement(model):
+    (told,) = candidates(FIVE, words(ANIMALS, ("owl",)), [None], Seed(0, 0))
+    assert isinstance(told, Candidate) and told.system and not told.away(model).any()
+    assert jnp.asarray(told.away(model)).shape == ravel_pytree(model.params)[0].shape
