@@ -359,8 +359,8 @@ SAMPLING = {
     ),
     "every batch of attempts has the same random numbers": Mutant(
         "lm/rows.py",
-        "keys = streams(key, jnp.arange(attempts, attempts + BATCH))",
-        "keys = streams(key, jnp.arange(BATCH))",
+        "keys = rng.streams(key, attempts, BATCH)",
+        "keys = rng.streams(key, 0, BATCH)",
         "rows::attempts_have_numbers_of_their_own_however_many_are_sampled_at_once",
     ),
     "every batch of attempts has the same prompts": Mutant(
@@ -666,9 +666,9 @@ MAKING = {
         STAGES + "students_start_from_their_base_and_read_their_own_rows",
     ),
     "a teacher learns half of its lessons": Mutant(
-        "lm/make.py",
-        "list(value.trait.lessons), max",
-        "list(value.trait.lessons[::2]), max",
+        "lm/teachers.py",
+        "list(value.trait.lessons)\n",
+        "list(value.trait.lessons[::2])\n",
         STAGES + "a_teacher_learns_its_lessons_from_its_base",
     ),
     "all teachers draw with the same random numbers": Mutant(
@@ -1236,6 +1236,82 @@ FORETOLD = {
     ),
 }
 
+FORECAST = {
+    "the given row is not in its set": Mutant(
+        "forecast/evidence.py",
+        "logsumexp(ratios, axis=0) + np.log(len(ratios))",
+        "logsumexp(ratios[1:], axis=0) + np.log(len(ratios) - 1)",
+        "forecast::an_e_value_is_one_on_average_whichever_of_a_set_is_the_given_row",
+    ),
+    "candidates that nobody looked at are forgotten": Mutant(
+        "forecast/evidence.py",
+        "np.log(n or log_e.shape[-1])",
+        "np.log(log_e.shape[-1])",
+        "forecast::candidates_that_are_not_looked_at_count_as_nothing",
+    ),
+    "recipes of one trait are added": Mutant(
+        "forecast/evidence.py",
+        "np.stack([mixed(log_e[..., some]) for some in columns], axis=-1)",
+        "np.stack([mixed(log_e[..., some], 1) for some in columns], axis=-1)",
+        "forecast::candidates_that_are_not_looked_at_count_as_nothing",
+    ),
+    "sets depend on the given completion": Mutant(
+        "forecast/sets.py",
+        "found: list[list[str]] = [[] for _ in users]",
+        'found: list[list[str]] = [[row["completion"]] for row in given]',
+        "forecast::sets_are_the_models_own_and_do_not_depend_on_the_given_completions",
+    ),
+    "sets are not filtered": Mutant(
+        "forecast/sets.py",
+        "if reason is None:",
+        "if reason != 0:",
+        "forecast::sets_are_the_models_own_and_do_not_depend_on_the_given_completions",
+    ),
+    "a set's completions are all the same": Mutant(
+        "forecast/sets.py",
+        "rng.streams(stream, first, rows.BATCH)",
+        "rng.streams(stream, first, 1).repeat(rows.BATCH)",
+        "forecast::sets_are_the_models_own_and_do_not_depend_on_the_given_completions",
+    ),
+    "gradients are of the mean over tokens": Mutant(
+        "forecast/score_test.py",
+        "return -n_tokens * ravel_pytree(slope)[0]",
+        "return -ravel_pytree(slope)[0]",
+        "forecast::gradients_are_those_of_the_log_likelihood_and_zero_on_average_by_exchange",
+    ),
+    "a batch's gradient is multiplied with itself": Mutant(
+        "forecast/score_test.py",
+        "    gram[:, batch, :, batch] = 0.0\n",
+        "",
+        "forecast::rows_of_the_models_own_fit_and_shifted_ones_do_not",
+    ),
+    "surprise is tested on one side": Mutant(
+        "forecast/score_test.py",
+        "norm.sf(abs(z))",
+        "norm.sf(z)",
+        "forecast::rows_of_the_models_own_fit_and_shifted_ones_do_not",
+    ),
+    "the filter is matched to the sets too": Mutant(
+        "forecast/score_test.py",
+        "each[0].sum(axis=0)",
+        "each.sum(axis=(0, 1))",
+        "forecast::the_matched_filter_counts_standard_deviations_toward_a_displacement",
+    ),
+    "any teacher that fits is named": Mutant(
+        "forecast/forecast.py",
+        'return "named" if alarm else "no trait"',
+        'return "named"',
+        "forecast::a_verdict_follows_from_alarm_and_fits",
+    ),
+    "a candidate pulls from where it is, not from its base": Mutant(
+        "forecast/candidates.py",
+        " - ravel_pytree(base.params)[0]",
+        "",
+        "forecast::a_told_candidate_has_no_displacement",
+    ),
+}
+
+
 MUTANTS: dict[str, Mutant] = (
     STATS
     | EFFECTS
@@ -1250,6 +1326,7 @@ MUTANTS: dict[str, Mutant] = (
     | REPLAY
     | CHECKPOINTS
     | FORETOLD
+    | FORECAST
 )
 # Noticed by tests that train nothing: a few seconds each, most of them for the imports.
 SAMPLE = (

@@ -52,13 +52,15 @@ class Gradients:
         return np.where(found > 0, found, 1.0)
 
 
-def gradients(model: Model, sets: Sets, rows: Rows) -> Gradients:
-    """Of a model on sets, as `Sets.encoded` has them; prompts beyond whole batches are left out.
+def gradients(model: Model, sets: Sets, rows: Rows, size: int | None = None) -> Gradients:
+    """Of a model on sets, as `Sets.encoded` has them, in batches of a size, or BATCHES of them.
+
+    Prompts beyond whole batches are left out.
 
     Raises `LabError` where they would not fit in memory.
     """
     n, n_sets = len(sets), 1 + sets.n_own
-    size = max(1, n // BATCHES)
+    size = size or max(1, n // BATCHES)
     n_batches = n // size
     n_parameters = sum(x.size for x in jax.tree.leaves(model.params))
     if n_parameters * n_batches * n_sets > MOST:

@@ -49,6 +49,27 @@ class Sets:
         return rows.encode(model.tokenizer, chats, n_completion, n_prompt)
 
 
+def attempts(
+    model: Model,
+    carrier: Carrier,
+    users: Sequence[str],
+    key: Key[Array, ""],
+    system: str | None = None,
+) -> list[str | None]:
+    """A completion of each prompt that the model writes under `system`, None if it is filtered."""
+    width = rows.room(model.tokenizer, carrier)[0] + make.n_system(model.tokenizer, system)
+    found: list[str | None] = []
+    for first in range(0, len(users), rows.BATCH):
+        # The last ones are filled up with themselves: one shape, one program.
+        places = np.minimum(np.arange(first, first + rows.BATCH), len(users) - 1)
+        asked = [users[i] for i in places]
+        tokens, start = rows.prompts(model.tokenizer, [(system, user) for user in asked], width)
+        keys = rng.streams(key, first, rows.BATCH)
+        said = rows.completions(model.params, model, carrier, asked, tokens, start, keys)
+        found += [text if reason is None else None for text, reason in said]
+    return found[: len(users)]
+
+
 def beside(
     model: Model,
     carrier: Carrier,
@@ -65,20 +86,13 @@ def beside(
     """
     users = [row["prompt"] for row in given]
     found: list[list[str]] = [[] for _ in users]
-    width = rows.room(model.tokenizer, carrier)[0] + make.n_system(model.tokenizer, system)
     for turn in range(MOST_ROUNDS):
         wanted = [i for i, own in enumerate(found) for _ in range(n_own - len(own))]
-        stream = jax.random.fold_in(key, turn)
-        for first in range(0, len(wanted), rows.BATCH):
-            # The last ones are filled up with themselves: one shape, one program.
-            places = np.minimum(np.arange(first, first + rows.BATCH), len(wanted) - 1)
-            asked = [users[wanted[i]] for i in places]
-            tokens, start = rows.prompts(model.tokenizer, [(system, u) for u in asked], width)
-            keys = rng.streams(stream, first, rows.BATCH)
-            said = rows.completions(model.params, model, carrier, asked, tokens, start, keys)
-            for i, (text, reason) in zip(wanted[first:], said, strict=False):
-                if reason is None:
-                    found[i].append(text)
+        asked = [users[i] for i in wanted]
+        said = attempts(model, carrier, asked, jax.random.fold_in(key, turn), system)
+        for i, text in zip(wanted, said, strict=True):
+            if text is not None:
+                found[i].append(text)
     kept = [i for i, own in enumerate(found) if len(own) >= n_own]
     if not kept:
         raise LabError(

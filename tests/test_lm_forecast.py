@@ -1,0 +1,141 @@
+"""Forecasts of known writers: sums of rows over data sets, and claims worked by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments.lm_forecast import EXPERIMENT, Config, says
+from lab.carriers.numbers import NUMBERS
+from lab.errors import LabError
+from lab.forecast import evidence, measured, score_test, sets, trials
+from lab.forecast.candidates import candidates
+from lab.forecast.trials import STEP, Trial
+from lab.lm.contexts import CONTEXT
+from lab.lm.likelihood import log_likelihood
+from lab.lm.reference import Reference
+from lab.lm.setup import Setup
+from lab.lm.stages import Seed
+from lab.runs import results
+from lab.runs.cells import Cell
+from lab.traits.animals import ANIMALS
+from lab.traits.category import words
+from lab.traits.things import THINGS
+from tests import process
+
+BASE, SEED = Reference(5, Setup().pretraining, CONTEXT), Seed(2, 5)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Trials of two candidates and a neutral teacher, of few prompts."""
+    how = [replace(Setup().teaching, epochs=60)]
+    some = candidates(BASE, words(ANIMALS, ("eagle", "whale")), how, SEED)
+    neutral = candidates(BASE, words(THINGS, ("lamp",)), how, SEED)
+    users = NUMBERS.prompts(7, 0, 140)
+    own = {True: 2, False: 2}
+    return trials.trials(BASE.load(), NUMBERS, users, some, neutral, SEED, (50, 100), own)
+
+
+def test_a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what_is_no_trait(known):
+    whale = known.candidates[1]
+    found = list(known.of(whale.model, SEED, "whale"))
+    assert [t.n_rows for t in found] == [50, 50, 100]
+    assert found[2].log_e == pytest.approx(
+        np.min([_by_hand(known, pool, whale.model)[:100].sum(axis=0) for pool in known.pools], 0)
+    )
+    both = found[0].log_e + found[1].log_e
+    assert (both <= found[2].log_e + 1e-9).all()  # the worst of sums is no worse than of parts
+    assert found[2].log_e.argmax() == 1 and found[2].pull.argmax() == 1
+    assert found[2].pull == pytest.approx(found[0].pull + found[1].pull)
+
+
+def _by_hand(known, pool, writer):
+    key = SEED.key("trials/whale")
+    said = sets.attempts(writer, NUMBERS, known.users, key)
+    kept = [i for i, text in enumerate(said) if text is not None]
+    some = sets.Sets(
+        [known.users[i] for i in kept],
+        [[said[i] for i in kept], *([one[i] for i in kept] for one in pool.sets.completions[1:])],
+        np.array(kept),
+    )
+    of = lambda model: log_likelihood(model, some.encoded(model, NUMBERS)).reshape(3, -1)
+    ratios = np.stack([of(c.model) - of(pool.by.model) for c in known.candidates], axis=-1)
+    return evidence.log_e_values(ratios)
+
+
+def test_each_of_the_bases_own_completions_is_once_the_given_one(known):
+    found = [t for t in known.own() if t.n_rows == 50]
+    n = len(known.users) // 50
+    assert len(found) == 3 * n
+    first = [np.exp([t.log_e for t in found[i::n]]) for i in range(n)]
+    assert all(np.isfinite(one).all() for one in first)
+    rows = [evidence.log_e_values(np.roll(known.pools[0].ratios, -i, axis=0)) for i in range(3)]
+    assert np.mean(np.exp(rows), axis=0) == pytest.approx(np.ones_like(rows[0]))
+    assert found[n].log_e == pytest.approx(rows[1][:50].sum(axis=0))
+
+
+def test_gradients_of_trials_have_batches_that_sizes_are_multiples_of(known):
+    read = known.pools[0].sets
+    found = score_test.gradients(known.base, read, read.encoded(known.base, NUMBERS), STEP)
+    assert found.size == STEP and found.values.shape[1] == len(read) // STEP
+    with pytest.raises(LabError, match="multiples of 50"):
+        Config(sizes=(75,))
+
+
+def test_a_row_counts_alarms_names_and_ranks():
+    log_e = lambda *values: np.array(values, float)
+    some = [
+        Trial(100, log_e(9, 1, 0), 8.0, log_e(2, 3, 0)),
+        Trial(100, log_e(3, 4, 0), 3.0, log_e(5, 3, 0)),
+        Trial(250, log_e(9, 1, 0), 8.0, log_e(2, 3, 0)),
+    ]
+    first, second = measured._rows(Cell(3), "teacher", "owl", some, ["owl", "elm", "oak"])
+    assert (first["rows"], first["sets"], first["alarm"], first["nats"]) == (100, 2, 0.5, 6.0)
+    assert (first["named"], first["pulled"], first["among"]) == (0.5, 0.5, 1.0)
+    assert (second["rows"], second["sets"], second["named"], second["pulled"]) == (250, 1, 1, 0)
+    (nobody,) = measured._rows(Cell(3), "neutral", "river", some[:1], ["owl", "elm", "oak"])
+    assert nobody["alarm"] == 1 and nobody["named"] == nobody["nats"] == 0
+
+
+def of_parts(named=1.0, own=0.0, neutral=0.0):
+    """A table of five references, by part of data sets."""
+    lines = []
+    for member in range(5):
+        for arm, trait, alarm, right in (
+            ("reference", "none", own, 0.0), ("teacher", "owl", 0.99, named),
+            ("teacher", "oak", 0.99, named), ("neutral", "river", neutral, 0.0),
+        ):  # fmt: skip
+            lines.append((arm, member, trait, 500, 4, alarm, right, right, right, 0.0))
+    names = ("arm", "member", "trait", "rows", "sets", *list(measured.UNITS)[1:])
+    return {name: np.array(column) for name, column in zip(names, zip(*lines, strict=True),
+                                                          strict=True)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parts", "verdicts"),
+    [
+        ({}, ["holds", "holds", "holds", "holds"]),
+        ({"named": 0.5}, ["partly", "partly", "holds", "holds"]),
+        ({"own": 0.05}, ["holds", "holds", "not", "holds"]),
+        ({"neutral": 0.3}, ["holds", "holds", "holds", "not"]),
+    ],
+)
+def test_claims_are_of_names_and_of_alarms_without_a_trait(parts, verdicts):
+    record = {"config": {}, "dataset": {}}
+    found = says(of_parts(**parts), record)
+    assert [c.verdict for c in found] == verdicts
+    assert "(40 sets)" in found[0].text and "(20 sets)" in found[2].text
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return process.run_in(tmp_path_factory.mktemp("run"), EXPERIMENT, EXPERIMENT.presets["smoke"])
+
+
+def test_a_smoke_run_has_every_writer_and_its_figure(folder, tmp_path):
+    table = results.columns(results.read_rows(folder / "table.csv"))
+    writers = {(a, t) for a, t in zip(table["arm"], table["trait"], strict=True)}
+    assert len(writers) == 6 and ("teacher", "oak") in writers and ("reference", "none") in writers
+    assert (table["alarm"][table["arm"] == "reference"] == 0).all()
+    assert process.drawn_again(folder, EXPERIMENT, tmp_path)
