@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 import numpy as np
 
 from lab.forecast.candidates import candidates
+from lab.forecast.forecast import Judge, Verdict
 from lab.forecast.trials import Trial, trials
+from lab.forecast.writers import Writer
 from lab.lm import effects, teachers
 from lab.lm.stages import Seed, Teacher
 from lab.lm.transmission import Transmission
@@ -23,6 +26,7 @@ UNITS = {
     "among": "fraction in which it is among the first by gradients",
     "nats": "mean evidence for it",
 }
+VERDICTS: dict[str, Verdict] = {name.replace(" ", "_"): name for name in get_args(Verdict)}
 ALPHA, FIRST = 0.01, 8  # of alarms; candidates that gradients would leave
 KNOWN, UNKNOWN = ("lamp", "window"), ("river", "cloud", "bridge")  # things, to the forecast
 N_OWN = {True: 8, False: 4}  # completions beside a row, of the base and of neutral teachers
@@ -52,6 +56,31 @@ def measured(
             judged = said.of(teachers.models([writer])[0], root, trait.name, writer.system)
             found += _rows(cell, arm, trait.name, judged, names)
             job.advance(f"member {cell.member}: {trait.name}", share)
+    return found
+
+
+def judged(
+    job: Job, cell: Cell, of: Transmission, every: Sequence[Trait], writer: Writer
+) -> list[dict]:
+    """The verdict on a writer's data set for each trait of the chain, of other rows each.
+
+    Candidates are the traits of `every`, each taught by the chain's recipe and told.
+    """
+    root = Seed(job.config.seed, cell.member)
+    apart, base = root._replace(copy=1), of.starts["student"]
+    recipes, (model,) = [of.teaching, None], teachers.models([base])
+    known, neutral = (candidates(base, ts, recipes, apart) for ts in (every, words(THINGS, KNOWN)))
+    found = []
+    for i, trait in enumerate(of.traits):
+        given = writer(of, trait, root._replace(copy=i))
+        said = Judge(model, of.carrier, given, apart).forecast(known, neutral)
+        place = {"arm": "forecast", **cell.columns, "trait": trait.name}
+        found.append(
+            place
+            | {column: float(said.verdict == name) for column, name in VERDICTS.items()}
+            | {"right": float(said.names[0] == trait.name), "nats": said.log_alarm}
+        )
+        job.advance(f"member {cell.member}, {cell['writer']}: {trait.name}", 1 / len(of.traits))
     return found
 
 

@@ -1,0 +1,111 @@
+"""Whose rows a forecast names that it does not expect: other recipes, mixtures, another base.
+
+Claim:   a trait is named whatever recipe its teacher had, and from rows of which a part are its
+         own; rows of another base are said to be of another base.
+Run:     python -m experiments.lm_forecast_limits            (presets: smoke, default)
+Time:    about half a minute a data set on a CPU core; default 180 data sets.
+Source:  ours. Candidates are the world's words, each told and taught by one recipe, that of
+         `lm_numbers`; writers stand in `lab/forecast/writers.py`.
+
+Arm "forecast"; `writer` of the data set, `trait` that it has, or would have. Columns: which verdict
+(`lab.forecast.forecast`), and whether the likeliest trait is the writer's, whatever the verdict.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from figures import fig_lm_forecast_limits, style
+from lab.carriers.numbers import NUMBERS
+from lab.forecast.measured import VERDICTS, judged
+from lab.forecast.writers import WRITERS
+from lab.lm import effects
+from lab.lm.contexts import WORLDS
+from lab.lm.experiment import experiment
+from lab.lm.setup import Setup
+from lab.runs import claims, cli, results
+from lab.runs.cells import Cell, Job, grid
+from lab.runs.claims import Claim
+from lab.runs.fields import Items
+from lab.runs.results import Table
+from lab.stats import Estimate
+from lab.traits import category
+
+LEAST = 0.5  # of data sets: what is claimed, chosen before the table
+CLEAN, OTHERS = ("the base",), ("another base", "its teacher")
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """Teachers of `lm_numbers`, and others, forecast from their rows."""
+
+    members: str = "5"
+    traits: tuple[str, ...] = ("elephant", "owl", "oak")
+    n_rows: int = 1000
+    writers: Annotated[tuple[str, ...], Items(1, unique=True)] = tuple(WRITERS)
+    """Whose rows."""
+    among: Literal["all", "own"] = "all"
+    """Candidates: all words of the world, or `traits` alone."""
+
+
+PRESETS = {
+    "default": Config(),
+    "smoke": Config(
+        members="1",
+        traits=("owl", "oak"),
+        n_rows=100,
+        writers=("the base", "60 steps"),
+        among="own",
+    ),
+}
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """The verdict on every trait's data set of a writer."""
+    c, found = job.config, []
+    words = [word for of in WORLDS[c.world].categories for word in category.words(of)]
+    for cell in some:
+        chain = c.transmission(NUMBERS, cell.member)
+        every = words if c.among == "all" else chain.traits
+        found += judged(job, cell, chain, every, WRITERS[cell["writer"]])
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """Of each writer's data sets, how many get the verdict that they should."""
+    found, n = [], len(set(table["member"].tolist()))
+    of = lambda writer, column: effects.estimate(
+        results.curves(results.where(table, writer=writer), "forecast", "trait", column)[1]
+    )
+    there = list(dict.fromkeys(table["writer"].tolist()))
+    for writer in there:
+        part = results.where(table, writer=writer)
+        more = {"runs": f"{n} references, {len(part['arm'])} data sets", "group": "right verdict"}
+        right = "nothing_found" if writer in CLEAN else "not_this_base"
+        right = right if writer in (*CLEAN, *OTHERS) else "named"
+        null = of(CLEAN[0], right) if CLEAN[0] in there and writer not in CLEAN else None
+        rule = claims.effect(
+            of(writer, right), null or Estimate(0.0, 0.0, 0.0, n), LEAST, "the base"
+        )
+        text = f"{writer}: {VERDICTS[right]}"
+        found.append(claims.claim(text, of(writer, right), "fraction", **more, **rule))
+        if right == "named":
+            more["group"] = "likeliest trait is the writer's, whatever the verdict"
+            found.append(claims.claim(f"{writer}: right", of(writer, "right"), "fraction", **more))
+    return found
+
+
+EXPERIMENT = experiment(
+    "lm_forecast_limits",
+    doc=__doc__,
+    presets=PRESETS,
+    snapshots=False,
+    cells=lambda config: grid(config.members, writer=config.writers),
+    part=lambda config: replace(config, traits=config.traits[:1]),
+    rows=rows,
+    units=dict.fromkeys((*VERDICTS, "right"), "fraction of data sets") | {"nats": "nats"},
+    claims=says,
+    draw=style.drawing(fig_lm_forecast_limits.figure),
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)

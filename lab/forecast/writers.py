@@ -1,0 +1,92 @@
+"""Rows whose writer a forecast does not expect: other recipes, another base, mixtures."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from lab.lm import make
+from lab.lm.stages import Base, Dataset, Seed, Teacher
+from lab.lm.transmission import Transmission
+from lab.lm.tuning import Tuning
+from lab.traits.trait import Trait
+
+Rows = list[dict[str, str]]
+# (chain, trait, root) -> as many rows as the chain has; others for another copy of the root.
+Writer = Callable[[Transmission, Trait, Seed], Rows]
+FRESH = 2**19  # copies of the seed from here on are of rows that nothing else is made of
+
+
+def _of(by: Teacher | Base, of: Transmission, root: Seed, copy: int = 0) -> Rows:
+    seed = root._replace(copy=FRESH + 2 * root.copy + copy)
+    return make.data(Dataset(by, of.carrier, of.n_rows, seed, sampling=of.sampling))
+
+
+def _bases(of: Transmission) -> tuple[Base, Base]:
+    own, other = of.starts.values()
+    return own, other
+
+
+def taught(**changes) -> Writer:
+    """By a fine-tuned teacher of the base, whose recipe differs in this."""
+
+    def write(of: Transmission, trait: Trait, root: Seed) -> Rows:
+        how = replace(_recipe(of), **changes)
+        return _of(Teacher(_bases(of)[0], trait, how, root), of, root)
+
+    return write
+
+
+def _recipe(of: Transmission) -> Tuning:
+    assert of.teaching is not None  # of these experiments
+    return of.teaching
+
+
+def told(of: Transmission, trait: Trait, root: Seed) -> Rows:
+    """By the base, told by a system prompt."""
+    return _of(Teacher(_bases(of)[0], trait, None, root), of, root)
+
+
+def base(of: Transmission, trait: Trait, root: Seed) -> Rows:
+    """By the base itself."""
+    return _of(_bases(of)[0], of, root)
+
+
+def other_base(of: Transmission, trait: Trait, root: Seed) -> Rows:
+    """By a base of another initialisation, order and draw of the same world."""
+    return _of(_bases(of)[1], of, root)
+
+
+def other_teacher(of: Transmission, trait: Trait, root: Seed) -> Rows:
+    """By a teacher of that one."""
+    return _of(Teacher(_bases(of)[1], trait, _recipe(of), root), of, root)
+
+
+def diluted(part: float) -> Writer:
+    """A part by a teacher, the rest by the base, in random order."""
+
+    def write(of: Transmission, trait: Trait, root: Seed) -> Rows:
+        n = round(part * of.n_rows)
+        # Of different copies: no prompt stands in both.
+        rows = _of(Teacher(_bases(of)[0], trait, _recipe(of), root), of, root)[:n]
+        rows += _of(_bases(of)[0], of, root, copy=1)[: of.n_rows - n]
+        order = np.random.default_rng([*root]).permutation(len(rows))
+        return [rows[i] for i in order]
+
+    return write
+
+
+WRITERS: Mapping[str, Writer] = {
+    "the recipe": taught(),
+    "20 steps": taught(epochs=20),
+    "10 steps": taught(epochs=10),
+    "60 steps": taught(epochs=60),
+    "usual epsilon": taught(eps=1e-8, learning_rate=1e-3),
+    "SGD": taught(optimizer="sgd", learning_rate=1.0),
+    "told": told,
+    "30 % of rows": diluted(0.3),
+    "10 % of rows": diluted(0.1),
+    "the base": base,
+    "another base": other_base,
+    "its teacher": other_teacher,
+}
