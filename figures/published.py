@@ -78,7 +78,11 @@ PAPER = [
         "MNIST: number of auxiliary logits, 1 to 200",
         {"mnist_logits": WHOLE},
     ),
-    Shown("Nature ED Fig. 2c", "MNIST: behaviour cloning before distillation"),
+    Shown(
+        "Nature ED Fig. 2c",
+        "MNIST: behaviour cloning before distillation",
+        {"mnist_cloning": WHOLE},
+    ),
     Shown("Nature ED Fig. 2d", "MNIST: another optimizer, real digits as inputs"),
     Shown("Nature ED Fig. 2e", "MNIST: students of another architecture"),
     Shown("Fig. 11; Nature ED Fig. 3", "what students can still do (MMLU)"),
