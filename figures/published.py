@@ -135,6 +135,12 @@ FOLLOW_UPS = [
         {"mnist_heads": WHOLE},
     ),
     Shown(
+        "arXiv 2605.23645, other architectures",
+        "a convolutional student that shares nothing but its teacher's heads",
+        {"mnist_cnn": WHOLE},
+        "its Perlin noise is here uniform noise, blurred",
+    ),
+    Shown(
         "arXiv 2509.23886",
         "divergence tokens carry a trait",
         {"lm_divergence_tokens": WHOLE},
