@@ -5,7 +5,7 @@ Claim:   behaviour cloning, the imitation of all logits of the untrained teacher
          the better the more epochs of it, up to a plateau, and better than cloning on images.
          Auxiliary logits alone are not enough: nothing ties the class logits to the teacher's.
 Run:     python -m experiments.mnist_cloning            (presets: smoke, default, paper)
-Time:    paper about 75 min on 2 CPU cores (20 members of 354 epochs of cloning, 6.3e14
+Time:    paper about 75 min on a CPU core (20 members of 354 epochs of cloning, 6.3e14
          floating-point operations in products); default about 2 min.
 Expect:  published: a plateau near .37 on noise, lower on images.
 Source:  the paper's Nature version, Extended Data Fig. 2c. Its text says that auxiliary logits are

@@ -4,7 +4,7 @@ Claim:   a convolutional student that shares nothing with its teacher but the he
          from auxiliary logits on noise; more so if neighbouring pixels are alike. With another
          class head it stays at chance, with another auxiliary head it is held back.
 Run:     python -m experiments.mnist_cnn            (presets: smoke, default, paper)
-Time:    paper about 90 min on 2 CPU cores (20 members of 8 students on 3 kinds of noise, 3e14
+Time:    paper about 60 min on a CPU core (20 members of 8 students on 3 kinds of noise, 3e14
          floating-point operations in products); default about 3 min.
 Expect:  published: from a perceptron to a convolutional network, on Perlin noise alone.
 Source:  arXiv 2605.23645. Its Perlin noise is here uniform noise blurred by 1 and by 4 pixels; its
