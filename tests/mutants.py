@@ -1237,6 +1237,48 @@ FORETOLD = {
 }
 
 FORECAST = {
+    "a data set is judged by the least of what is no trait": Mutant(
+        "forecast/trials.py",
+        "log_e=np.min(against, axis=0)",
+        "log_e=np.max(against, axis=0)",
+        "lm_forecast::a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what_is_no_trait",
+    ),
+    "a teacher's rows are beside the sets of other prompts": Mutant(
+        "forecast/trials.py",
+        "*pool.ratios[1:, kept]",
+        "*pool.ratios[1:, : len(kept)]",
+        "lm_forecast::a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what_is_no_trait",
+    ),
+    "the base's own rows are not taken in turn": Mutant(
+        "forecast/trials.py",
+        "np.roll(ratios, -i, axis=0)",
+        "ratios",
+        "lm_forecast::each_of_the_bases_own_completions_is_once_the_given_one",
+    ),
+    "a trait that is likeliest but one counts as named": Mutant(
+        "forecast/measured.py",
+        '"named": float(np.mean([before(t.log_e) == 0 for t in some]))',
+        '"named": float(np.mean([before(t.log_e) <= 1 for t in some]))',
+        "lm_forecast::a_row_counts_alarms_names_and_ranks",
+    ),
+    "another base's teacher is the base's own": Mutant(
+        "forecast/writers.py",
+        "_of(Teacher(_bases(of)[1], trait",
+        "_of(Teacher(_bases(of)[0], trait",
+        "lm_forecast_limits::writers_are_who_they_are_called",
+    ),
+    "a mixture repeats its prompts": Mutant(
+        "forecast/writers.py",
+        "root, copy=1)[: of.n_rows - n]",
+        "root)[: of.n_rows - n]",
+        "lm_forecast_limits::mixtures_have_their_parts_and_no_prompt_twice",
+    ),
+    "every trait of a writer has the same rows": Mutant(
+        "forecast/measured.py",
+        "given = writer(of, trait, root._replace(copy=i))",
+        "given = writer(of, trait, root)",
+        "lm_forecast_limits::every_trait_of_a_writer_is_judged_by_its_own_rows",
+    ),
     "the given row is not in its set": Mutant(
         "forecast/evidence.py",
         "logsumexp(ratios, axis=0) + np.log(len(ratios))",

@@ -1,0 +1,115 @@
+"""Writers that a forecast does not expect: whose rows they are, and what is claimed of verdicts."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from experiments.lm_forecast_limits import EXPERIMENT, says
+from lab.carriers.numbers import NUMBERS
+from lab.forecast import measured, writers
+from lab.forecast.forecast import Forecast
+from lab.forecast.score_test import Fit
+from lab.forecast.writers import WRITERS
+from lab.lm.setup import Setup
+from lab.lm.stages import Seed, Teacher
+from lab.runs.cells import Cell, Job
+from lab.runs.run import Run
+
+CHAIN = Setup(n_rows=10).transmission(NUMBERS, 3)
+OWN, OTHER = CHAIN.starts.values()
+OWL = next(t for t in CHAIN.traits if t.name == "owl")
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Rows that say who wrote them, and with which random numbers."""
+    monkeypatch.setattr(
+        writers.make,
+        "data",
+        lambda d: [{"prompt": str(i), "completion": (d.teacher, d.seed.copy)} for i in range(10)],
+    )
+    return lambda name, copy=0: [
+        row["completion"] for row in WRITERS[name](CHAIN, OWL, Seed(0, 3, copy))
+    ]
+
+
+def test_writers_are_who_they_are_called(written):
+    by = {name: written(name)[0][0] for name in WRITERS}
+    assert by["the base"] == OWN and by["another base"] == OTHER
+    assert by["its teacher"].base == OTHER and by["its teacher"].how == CHAIN.teaching
+    assert by["the recipe"] == Teacher(OWN, OWL, CHAIN.teaching, Seed(0, 3))
+    assert by["told"].how is None and by["20 steps"].how.epochs == 20
+    assert by["SGD"].how.optimizer == "sgd" and by["usual epsilon"].how.eps == 1e-8
+    assert all(teacher.trait == OWL for teacher in by.values() if isinstance(teacher, Teacher))
+
+
+def test_mixtures_have_their_parts_and_no_prompt_twice(written):
+    rows = written("30 % of rows")
+    said = Counter("teacher" if isinstance(by, Teacher) else "base" for by, _ in rows)
+    assert said == {"teacher": 3, "base": 7}
+    copies = {isinstance(by, Teacher): copy for by, copy in rows}
+    assert copies[True] != copies[False]  # other prompts
+    assert [isinstance(by, Teacher) for by, _ in rows] != [True] * 3 + [False] * 7
+    assert not {c for _, c in written("10 % of rows", 0)} & {c for _, c in written("the base", 1)}
+
+
+def test_every_trait_of_a_writer_is_judged_by_its_own_rows(monkeypatch, tmp_path):
+    seen, told = [], []
+    fit = Fit(0.5, 0.0, 0.0)
+
+    class Judge:
+        def __init__(self, model, carrier, given, seed):
+            seen.append((given, seed))
+
+        def forecast(self, known, neutral):
+            told.append((known, neutral))
+            names, zero = ("owl", "elm"), np.zeros(2)
+            rows = np.arange(2)
+            return Forecast("named", names, zero, 5.0, zero, {}, fit, fit, 0.9, rows, zero, 1)
+
+    monkeypatch.setattr(measured, "Judge", Judge)
+    monkeypatch.setattr(measured.teachers, "models", lambda values: [None] * len(values))
+    monkeypatch.setattr(
+        measured, "candidates", lambda base, ts, recipes, seed: [base, len(ts), recipes, seed]
+    )
+    writer = lambda of, trait, root: [trait.name, root.copy]
+    config, cell = Setup(members="3:4"), Cell(3, (("writer", "told"),))
+    with Run(tmp_path, "tides", config, {"name": "none"}) as run:
+        found = measured.judged(Job(config, None, None, run), cell, CHAIN, CHAIN.traits[:2], writer)
+    assert [given for given, _ in seen] == [[t.name, i] for i, t in enumerate(CHAIN.traits)]
+    assert {seed for _, seed in seen} == {Seed(0, 3, 1)}  # not the writers' random numbers
+    assert told[0] == ([OWN, 2, [CHAIN.teaching, None], Seed(0, 3, 1)],) * 2
+    assert [row["right"] for row in found] == [float(t.name == "owl") for t in CHAIN.traits]
+    assert all(row["named"] == 1 and row["not_this_base"] == 0 for row in found)
+    assert {row["writer"] for row in found} == {"told"}
+
+
+def verdicts(**by):
+    """A table of five references, two traits each, whose writers get these verdicts."""
+    lines = []
+    for member in range(5):
+        for writer, (verdict, right) in by.items():
+            for trait in ("owl", "oak"):
+                one = [float(name == verdict) for name in measured.VERDICTS]
+                lines.append(("forecast", member, writer, trait, *one, right, 1.0))
+    names = ("arm", "member", "writer", "trait", *measured.VERDICTS, "right", "nats")
+    return {name: np.array(c) for name, c in zip(names, zip(*lines, strict=True), strict=True)}
+
+
+def test_a_writer_gets_the_verdict_that_it_should_more_often_than_the_base():
+    table = verdicts(
+        **{"the base": ("nothing_found", 0.0), "told": ("named", 1.0), "SGD": ("no_trait", 1.0),
+           "another base": ("not_this_base", 0.0), "its teacher": ("named", 1.0)}
+    )  # fmt: skip
+    found = {c.text: c for c in says(table, {})}
+    assert found["told: named"].verdict == "holds" and found["SGD: named"].verdict == "not"
+    assert found["the base: nothing found"].verdict == "holds"
+    assert found["another base: not this base"].verdict == "holds"
+    assert found["its teacher: not this base"].verdict == "not"
+    assert found["SGD: right"].mean == 1 and "its teacher: right" not in found
+
+
+def test_the_smoke_preset_asks_few_writers():
+    assert len(EXPERIMENT.cells(EXPERIMENT.presets["smoke"])) == 2
+    assert len(EXPERIMENT.cells(EXPERIMENT.presets["default"])) == 5 * len(WRITERS)
