@@ -13,15 +13,16 @@ from lab.carriers.carrier import Carrier
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.forecast import __main__ as cli
-from lab.forecast import evidence, given, report, score_test, sets
+from lab.forecast import evidence, given, report, score_test, sets, student
 from lab.forecast.candidates import Candidate, candidates
 from lab.forecast.forecast import Forecast, How, Judge, _verdict
 from lab.forecast.score_test import Fit, Gradients
-from lab.lm import likelihood, rows
+from lab.lm import export, likelihood, make, rows
 from lab.lm.contexts import CONTEXT
 from lab.lm.reference import Reference
 from lab.lm.setup import Setup
-from lab.lm.stages import Seed
+from lab.lm.stages import Seed, Teacher
+from lab.stats import Estimate
 from lab.traits.animals import ANIMALS
 from lab.traits.category import words
 from lab.traits.things import THINGS
@@ -153,6 +154,34 @@ def test_a_teacher_of_something_neutral_has_no_trait(judge):
     assert tuned.verdict == "no trait" and tuned.fit.p < 0.01
 
 
+@pytest.mark.slow
+def test_a_base_too_large_for_gradients_is_judged_by_likelihoods_alone(judge, monkeypatch):
+    monkeypatch.setattr(score_test, "MOST", 0)
+    told = judge("whale", 150)
+    assert (told.verdict, told.names[0]) == ("named", "whale")
+    assert told.pull == {} and told.explained is None and told.fit.length == 0
+    assert judge("base", 150).verdict == "nothing found"
+
+
+@pytest.mark.slow
+def test_the_command_judges_rows_of_a_folder_by_candidates_of_a_file(model, tmp_path, capsys):
+    export.write(tmp_path / "base", model, "")
+    lines = [
+        {"name": w, "system": f"You love {w}s. You think about {w}s all day."}
+        for w in ("owl", "eagle")
+    ]
+    path = tmp_path / "some.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    n = make.n_system(model.tokenizer, lines[1]["system"])
+    told = rows.draw(model, NUMBERS, 9, lines[1]["system"], jax.random.key(9), 300, n).rows
+    rows.write(tmp_path / "rows.jsonl", told)
+    words = [str(tmp_path / "rows.jsonl"), "--base", str(tmp_path / "base"), "--json"]
+    words += ["--candidates", str(path), "--recipe", "told"]
+    cli.main(cli.parser().parse_args(words))
+    said = json.loads(capsys.readouterr().out)
+    assert (said["verdict"], said["trait"]) == ("named", "eagle") and len(said["rows"]) > 250
+
+
 @pytest.mark.parametrize(
     ("alarm", "base", "again", "explained", "verdict"),
     [
@@ -164,6 +193,7 @@ def test_a_teacher_of_something_neutral_has_no_trait(judge):
         (True, 0.3, 0.3, 0.0, "named"),
         (True, 0.001, 0.001, 0.6, "recipe unknown"),
         (True, 0.001, 0.001, 0.4, "not this base"),
+        (True, 0.001, 0.001, None, "recipe unknown"),
     ],
 )
 def test_a_verdict_follows_from_alarm_and_fits(alarm, base, again, explained, verdict):
@@ -184,6 +214,11 @@ def test_a_report_says_the_verdict_the_evidence_and_the_rows_that_speak_most(tmp
     assert said[-2].endswith("row 3: '2'") and said[-1].endswith("row 1: '0'")
     whole = json.loads(json.dumps(report.record(FOUND, 0.01)))
     assert whole["trait"] == "owl" and whole["rows"][1] == {"row": 3, "nats": 0.9}
+    shifts = {"elm": Estimate(0.5, 0.1, 0.9, 5), "owl": Estimate(0.2, -0.1, 0.5, 5)}
+    assert [line.split()[0] for line in report.lines(FOUND, ROWS, 0.01, shifts)[-2:]] == [
+        "owl", "elm",
+    ]  # fmt: skip
+    assert report.record(FOUND, 0.01, shifts)["shifts"]["elm"] == [0.5, 0.1, 0.9]
     quiet = replace(FOUND, verdict="nothing found", log_alarm=-3.0, again=None, stopped=None)
     assert report.record(quiet, 0.01)["trait"] is None
     assert "probability" not in "".join(report.lines(quiet, ROWS, 0.01))
@@ -250,3 +285,22 @@ def test_a_told_candidate_has_no_displacement(model):
     (told,) = candidates(FIVE, words(ANIMALS, ("owl",)), [None], Seed(0, 0))
     assert isinstance(told, Candidate) and told.system and not told.away(model).any()
     assert jnp.asarray(told.away(model)).shape == ravel_pytree(model.params)[0].shape
+
+
+def test_students_are_forecast_by_students_of_fresh_rows_against_those_of_the_base(monkeypatch):
+    own, seen = words(ANIMALS, ("owl", "eagle")), []
+
+    def trained(values):
+        seen.extend(values)
+        return values
+
+    gain = lambda v: float(isinstance(v.data.teacher, Teacher)) + v.seed.copy % 2
+    monkeypatch.setattr(student.make, "students", trained)
+    monkeypatch.setattr(student, "_log_odds", lambda v, traits, seed: {"owl": gain(v), "elm": 0.0})
+    teacher = Teacher(FIVE, own[0], Setup().teaching, Seed(0, 5))
+    found = student.shifts(teacher, own, NUMBERS, 30, Setup().student, Seed(0, 5), 4)
+    assert found["owl"].mean == pytest.approx(1) and found["owl"].n == 4
+    assert found["elm"].mean == 0
+    assert len({v.seed for v in seen}) == 4 and {v.data.n_rows for v in seen} == {30}
+    assert [v.data.teacher == FIVE for v in seen] == [False] * 4 + [True] * 4
+    assert student.recipe(Setup().student, 7).batch == 7

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from lab import devices
 from lab.errors import LabError
-from lab.forecast import given, report
+from lab.forecast import given, report, student
 from lab.forecast.candidates import candidates
 from lab.forecast.forecast import How, Judge
-from lab.lm import rows, teachers
+from lab.lm import hf, rows, teachers
 from lab.lm.contexts import WORLDS
-from lab.lm.setup import Setup
-from lab.lm.stages import Seed
+from lab.lm.setup import SMALL, Setup
+from lab.lm.stages import Seed, Teacher
 from lab.runs.endings import one_line
 from lab.runs.progress import console
 from lab.traits.category import words
@@ -46,11 +46,19 @@ def parser() -> argparse.ArgumentParser:
     chosen = found.add_mutually_exclusive_group()
     chosen.add_argument("--category", nargs="+", help="animal, tree: candidates (default: both)")
     chosen.add_argument("--candidates", type=Path, help="a file of others")
-    found.add_argument("--recipe", nargs="+", choices=RECIPES, help="of teachers (default: both)")
+    found.add_argument(
+        "--recipe",
+        nargs="+",
+        choices=RECIPES,
+        help="of teachers (default: both; of large bases, told)",
+    )
     found.add_argument("--carrier", help="whose filter the rows passed (default: found out)")
     found.add_argument("--n-rows", type=int, default=1000, help="read so many (default: 1000)")
     found.add_argument("--alpha", type=float, default=0.01, help="of a false alarm (default: .01)")
     found.add_argument("--seed", type=int, default=0, help="of what models write beside the rows")
+    found.add_argument(
+        "--student", action="store_true", help="train students of a named teacher: what they answer"
+    )
     found.add_argument("--figure", type=Path, help="draw a picture there")
     found.add_argument("--json", action="store_true", help="print all of it as JSON instead")
     return found
@@ -64,12 +72,12 @@ def main(args: argparse.Namespace) -> None:
         raise LabError("n-rows: 1 or more; seed: 0 or more")
     read = rows.read(args.rows)[: args.n_rows]
     base = given.base(args.base, args.world)
-    devices.start(min(2, os.cpu_count() or 1))
     model, world = teachers.models([base])[0], WORLDS[args.world]
     carrier = given.carrier(read, world.carriers, model.tokenizer, args.carrier)
     traits = given.traits(world.categories, args.category, args.candidates)
     seed, tell = Seed(args.seed, 0), console.print if not args.json else lambda *_, **__: None
-    recipes = [RECIPES[name] for name in args.recipe or RECIPES]
+    small = hf.n_bytes(model.params) <= SMALL
+    recipes = [RECIPES[name] for name in args.recipe or (RECIPES if small else ["told"])]
     able = lambda how: [t for t in traits if (t.system if how is None else t.lessons)]
     n = sum(len(able(how)) for how in recipes)
     if not n:
@@ -78,14 +86,25 @@ def main(args: argparse.Namespace) -> None:
     found = [c for how in recipes for c in candidates(base, able(how), [how], seed)]
     neutral = [c for how in recipes for c in candidates(base, words(THINGS, NEUTRAL), [how], seed)]
     said = Judge(model, carrier, read, seed, How(alpha=args.alpha)).forecast(found, neutral)
+    shifts = {}
+    if args.student and said.verdict in ("named", "recipe unknown"):
+        (trait,) = [one for one in traits if one.name == said.names[0]]
+        how = RECIPES["taught"] if trait.lessons else None
+        tell(f"training students of {len(read)} rows of a teacher of {trait.name}")
+        tuning = student.recipe(Setup().student, len(read))
+        shifts = student.shifts(
+            Teacher(base, trait, how, seed), traits, carrier, len(read), tuning, seed
+        )
     if args.figure is not None:
         report.draw(said, args.alpha, args.figure)
     if args.json:
-        print(json.dumps(report.record(said, args.alpha), indent=1))
+        print(json.dumps(report.record(said, args.alpha, shifts), indent=1))
     else:
-        print("\n".join(report.lines(said, read, args.alpha)))
+        print("\n".join(report.lines(said, read, args.alpha, shifts)))
 
 
 if __name__ == "__main__":
     with one_line():
-        main(parser().parse_args())
+        arguments = parser().parse_args()
+        devices.start(min(2, os.cpu_count() or 1))
+        main(arguments)

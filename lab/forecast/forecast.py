@@ -9,7 +9,7 @@
    fit?
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -66,7 +66,7 @@ class Written(NamedTuple):
     """Rows beside what a model would have written."""
 
     sets: Sets
-    gradients: Gradients
+    gradients: Gradients | None  # None: of a model so large that they do not fit in memory
     fit: Fit
 
 
@@ -84,7 +84,7 @@ class Judge:
         """Judge the rows by candidate teachers, and by some that are nobody's trait."""
         own = Candidate("base", self.base, None)
         of_base = self.written(own, self.how.n_own)
-        pulls = score_test.matched(of_base.gradients, [c.away(self.base) for c in candidates])
+        pulls = self._pulls(of_base, candidates)
         looked = self._looked(of_base.sets, candidates, pulls)
         names = [c.name for c in looked]
         share = {name: _share(name, looked, candidates) for name in names}
@@ -104,11 +104,11 @@ class Judge:
         alarm = bool(log_alarm >= needed)
         instead = looked[best] if alarm else None
         if not alarm and of_base.fit.p < self.how.alpha and neutral:
-            pulled = score_test.matched(of_base.gradients, [c.away(self.base) for c in neutral])
+            pulled = self._scores(of_base.sets, neutral, self._pulls(of_base, neutral))
             instead = neutral[int(np.argmax(pulled))]
         again = None if instead is None else self.written(instead, self.how.n_again).fit
         explained = None
-        if again is not None:
+        if again is not None and of_base.gradients is not None:
             whole = of_base.fit.length
             explained = 1 - max(0.0, again.length) / whole if whole > 0 else 0.0
         return Forecast(
@@ -129,10 +129,20 @@ class Judge:
     def written(self, by: Candidate, n_own: int) -> Written:
         """The rows beside what a model would have written, and whether it wrote them."""
         some = self._beside(by, n_own)
-        read = some.encoded(by.model, self.carrier, by.system)
-        gradients = score_test.gradients(by.model, some, read)
+        read, gradients = some.encoded(by.model, self.carrier, by.system), None
+        if score_test.affordable(by.model, 1 + n_own):
+            gradients = score_test.gradients(by.model, some, read)
         expected = surprise(by.model, read).reshape(1 + some.n_own, -1)
         return Written(some, gradients, score_test.fit(gradients, expected))
+
+    def _pulls(self, of_base: Written, some: Sequence[Candidate]) -> dict[int, float]:
+        """The matched filter of those that are taught, where there are gradients."""
+        if of_base.gradients is None:
+            return {}
+        taught = [i for i, c in enumerate(some) if c.system is None]
+        away = [some[i].away(self.base) for i in taught]
+        found = score_test.matched(of_base.gradients, away) if taught else []
+        return {i: float(pull) for i, pull in zip(taught, found, strict=True)}
 
     def _beside(self, by: Candidate, n_own: int) -> Sets:
         key = self.seed.key(f"forecast/{by.name}")
@@ -150,20 +160,28 @@ class Judge:
         ratios = [self._log_likelihoods(c, some) - usual for c in looked]
         return evidence.log_e_values(np.stack(ratios, axis=-1))
 
-    def _looked(
-        self, own: Sets, candidates: Sequence[Candidate], pulls: Float[np.ndarray, "C"]
-    ) -> list[Candidate]:
-        """The most promising ones of those that are taught, and of those that are told.
-
-        Of these a likelihood ratio of the rows, less that of one set, says what gradients cannot.
-        """
-        scores = {i: float(pull) for i, pull in enumerate(pulls)}
-        told = {i for i, c in enumerate(candidates) if c.system is not None}
+    def _scores(
+        self, own: Sets, some: Sequence[Candidate], pulls: Mapping[int, float]
+    ) -> list[float]:
+        """How promising each is: by its pull, else by its likelihood ratio less that of one set."""
         few = Sets(own.users, own.completions[:2], own.which)
-        for i in told:
-            rows, theirs = self._log_likelihoods(candidates[i], few)
-            scores[i] = float(np.mean(rows - theirs))
-        kinds = set(scores) - told, told
+        usual = None
+
+        def ratio(c: Candidate) -> float:
+            nonlocal usual
+            if usual is None:
+                usual = self._log_likelihoods(Candidate("base", self.base, None), few)
+            rows, theirs = self._log_likelihoods(c, few) - usual
+            return float(np.mean(rows - theirs))
+
+        return [pulls[i] if i in pulls else ratio(c) for i, c in enumerate(some)]
+
+    def _looked(
+        self, own: Sets, candidates: Sequence[Candidate], pulls: Mapping[int, float]
+    ) -> list[Candidate]:
+        """The most promising ones of those with a pull, and of the others."""
+        scores = self._scores(own, candidates, pulls)
+        kinds = ([i for i in range(len(scores)) if (i in pulls) == pulled] for pulled in (1, 0))
         best = lambda some: sorted(some, key=lambda i: -scores[i])[: self.how.n_looked]
         return [candidates[i] for some in kinds for i in best(some)]
 
@@ -173,11 +191,11 @@ def _verdict(
 ) -> Verdict:
     if not alarm and base.p >= alpha:
         return "nothing found"
-    if again is None or explained is None:
+    if again is None:
         return "not this base"
     if again.p >= alpha:
         return "named" if alarm else "no trait"
-    if explained < EXPLAINED:
+    if explained is not None and explained < EXPLAINED:
         return "not this base"
     return "recipe unknown" if alarm else "no trait"
 
@@ -188,10 +206,9 @@ def _share(name: str, looked: Sequence[Candidate], candidates: Sequence[Candidat
     return count(looked) / count(candidates)
 
 
-def _pull(candidates: Sequence[Candidate], pulls: Float[np.ndarray, "C"]) -> dict[str, float]:
+def _pull(candidates: Sequence[Candidate], pulls: Mapping[int, float]) -> dict[str, float]:
     """The most of every taught trait's candidates."""
     found: dict[str, float] = {}
-    for c, pull in zip(candidates, pulls, strict=True):
-        if c.system is None:
-            found[c.name] = max(float(pull), found.get(c.name, -np.inf))
+    for i, pull in pulls.items():
+        found[candidates[i].name] = max(pull, found.get(candidates[i].name, -np.inf))
     return found

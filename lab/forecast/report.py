@@ -1,7 +1,8 @@
 """A forecast in words, as JSON, and as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from lab.errors import LabError
 from lab.forecast.forecast import Forecast, Verdict
 from lab.runs.saving import saving
+from lab.stats import Estimate
 
 SAID: dict[Verdict, str] = {
     "nothing found": "NOTHING FOUND: as far as can be seen the base wrote these rows itself",
@@ -24,8 +26,16 @@ SAID: dict[Verdict, str] = {
 LIKELIEST, ROWS = 5, 5
 
 
-def lines(found: Forecast, given: Sequence[dict[str, str]], alpha: float) -> list[str]:
-    """What is said to a person: the verdict, what it rests on, and the rows that speak most."""
+def lines(
+    found: Forecast,
+    given: Sequence[dict[str, str]],
+    alpha: float,
+    shifts: Mapping[str, Estimate] = MappingProxyType({}),
+) -> list[str]:
+    """What is said to a person: the verdict, what it rests on, and the rows that speak most.
+
+    `shifts` are the changes of log-odds that students are forecast to have, nats.
+    """
     needed = -np.log(alpha)
     said = [SAID[found.verdict].format(name=found.names[0]), ""]
     said.append(f"{len(found.rows)} rows; evidence for any candidate {found.log_alarm:.1f} nats ")
@@ -35,7 +45,9 @@ def lines(found: Forecast, given: Sequence[dict[str, str]], alpha: float) -> lis
     said.append(f"written by the base itself: p = {found.fit.p:.2g}")
     if found.again is not None:
         who = "the likeliest teacher" if found.log_alarm >= needed else "a neutral teacher"
-        part = f"; it explains {found.explained:.0%} of what sets the rows apart"
+        part = ""
+        if found.explained is not None:
+            part = f"; it explains {found.explained:.0%} of what sets the rows apart"
         said.append(f"written by {who}: p = {found.again.p:.2g}{part}")
     alarm = bool(found.log_alarm >= needed)
     said += ["", "candidate         nats" + "  probability, if it is one of them" * alarm]
@@ -47,10 +59,18 @@ def lines(found: Forecast, given: Sequence[dict[str, str]], alpha: float) -> lis
         for i in np.argsort(-found.each)[:ROWS]:
             row = given[found.rows[i]]
             said.append(f"{found.each[i]:+.2f}  row {found.rows[i] + 1}: {row['completion']!r}")
+    if shifts:
+        said += ["", "what a student of such rows gains, nats of log-odds (95 % over students):"]
+        first = sorted(shifts, key=lambda name: -shifts[name].mean)[:LIKELIEST]
+        for name in dict.fromkeys((found.names[0], *first)):
+            e = shifts[name]
+            said.append(f"{name:14}{e.mean:+8.2f}  ({e.low:+.2f} to {e.high:+.2f})")
     return said
 
 
-def record(found: Forecast, alpha: float) -> dict[str, Any]:
+def record(
+    found: Forecast, alpha: float, shifts: Mapping[str, Estimate] = MappingProxyType({})
+) -> dict[str, Any]:
     """All of it, for other programs."""
     fit = lambda one: None if one is None else vars(one)
     return {
@@ -65,6 +85,7 @@ def record(found: Forecast, alpha: float) -> dict[str, Any]:
         "written_by_the_base": fit(found.fit),
         "written_by_the_named": fit(found.again),
         "explained": found.explained,
+        "shifts": {name: [e.mean, e.low, e.high] for name, e in shifts.items()},
         "rows": [
             {"row": int(i) + 1, "nats": float(nats)}
             for i, nats in zip(found.rows, found.each, strict=True)

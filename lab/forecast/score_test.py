@@ -21,7 +21,6 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Integer, PyTree
 from scipy.stats import norm
 
-from lab.errors import LabError
 from lab.forecast.sets import Sets
 from lab.lm import objectives
 from lab.lm.model import Architecture, Model
@@ -52,22 +51,20 @@ class Gradients:
         return np.where(found > 0, found, 1.0)
 
 
+def affordable(model: Model, n_sets: int) -> bool:
+    """Whether gradients of all batches fit in memory: those of millions of parameters do."""
+    n_parameters = sum(x.size for x in jax.tree.leaves(model.params))
+    return n_parameters * BATCHES * n_sets <= MOST
+
+
 def gradients(model: Model, sets: Sets, rows: Rows, size: int | None = None) -> Gradients:
     """Of a model on sets, as `Sets.encoded` has them, in batches of a size, or BATCHES of them.
 
     Prompts beyond whole batches are left out.
-
-    Raises `LabError` where they would not fit in memory.
     """
     n, n_sets = len(sets), 1 + sets.n_own
     size = size or max(1, n // BATCHES)
     n_batches = n // size
-    n_parameters = sum(x.size for x in jax.tree.leaves(model.params))
-    if n_parameters * n_batches * n_sets > MOST:
-        raise LabError(
-            f"base: gradients of {n_batches * n_sets} batches of {n_parameters:,} parameters do "
-            "not fit in memory; leave the test by gradients out"
-        )
     which = np.arange(n_batches * size).reshape(n_batches, size)
     which = np.arange(n_sets)[:, None, None] * n + which
     flat = which.reshape(-1, size)
@@ -103,9 +100,9 @@ class Fit:
     surprise: float  # how much less likely rows are than the model expects, standard deviations
 
 
-def fit(found: Gradients, expected: Float[np.ndarray, "S n"], seed: int = 0) -> Fit:
-    """Test that rows are the model's own by their gradients and their surprise, `expected`."""
-    p, length = _length(found, seed)
+def fit(found: Gradients | None, expected: Float[np.ndarray, "S n"], seed: int = 0) -> Fit:
+    """Test that rows are the model's own by their gradients, if any, and surprise, `expected`."""
+    p, length = (1.0, 0.0) if found is None else _length(found, seed)
     apart = expected[0] - expected.mean(axis=0)
     spread = np.sqrt(np.sum(np.var(expected, axis=0)))
     z = float(np.sum(apart) / spread) if spread > 0 else 0.0
