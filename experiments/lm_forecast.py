@@ -46,7 +46,7 @@ class Config(Setup):
     )
     among: Literal["all", "own"] = "all"
     """Candidates: all words of the world, or `traits` alone."""
-    n_prompts: Annotated[int, Count(100, 10**5)] = 1500
+    n_prompts: Annotated[int, Count(100, 10**5)] = 1700
     """Prompts, which all writers continue."""
     sizes: Annotated[Sizes, Items(1, unique=True)] = (100, 250, 500, 1000)
     """Rows of a data set."""

@@ -90,11 +90,15 @@ def test_a_row_counts_alarms_names_and_ranks():
         Trial(100, log_e(3, 4, 0), 3.0, log_e(5, 3, 0)),
         Trial(250, log_e(9, 1, 0), 8.0, log_e(2, 3, 0)),
     ]
-    first, second = measured._rows(Cell(3), "teacher", "owl", some, ["owl", "elm", "oak"])
+    first, second = measured._rows(
+        Cell(3), "teacher", "owl", some, ["owl", "elm", "oak"], (100, 250)
+    )
     assert (first["rows"], first["sets"], first["alarm"], first["nats"]) == (100, 2, 0.5, 6.0)
     assert (first["named"], first["pulled"], first["among"]) == (0.5, 0.5, 1.0)
     assert (second["rows"], second["sets"], second["named"], second["pulled"]) == (250, 1, 1, 0)
-    (nobody,) = measured._rows(Cell(3), "neutral", "river", some[:1], ["owl", "elm", "oak"])
+    (nobody,) = measured._rows(Cell(3), "neutral", "river", some[:1], ["owl"], (100,))
+    with pytest.raises(LabError, match="river keeps no 250 rows"):
+        measured._rows(Cell(3), "neutral", "river", some[:1], ["owl"], (100, 250))
     assert nobody["alarm"] == 1 and nobody["named"] == nobody["nats"] == 0
 
 

@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 
+from lab.errors import LabError
 from lab.forecast.candidates import candidates
 from lab.forecast.forecast import Judge, Verdict
 from lab.forecast.trials import Trial, trials
@@ -49,12 +50,12 @@ def measured(
     said = trials(model, of.carrier, users, some, known, apart, sizes, N_OWN)
     job.advance(f"member {cell.member}: what the base writes", 3 * share)
     names = [candidate.name for candidate in some]
-    found = _rows(cell, "reference", effects.NONE, said.own(), names)
+    found = _rows(cell, "reference", effects.NONE, said.own(), names, sizes)
     for arm, traits in (("teacher", of.traits), ("neutral", words(THINGS, UNKNOWN))):
         for trait in traits:
             writer = Teacher(base, trait, of.teaching, root)
             judged = said.of(teachers.models([writer])[0], root, trait.name, writer.system)
-            found += _rows(cell, arm, trait.name, judged, names)
+            found += _rows(cell, arm, trait.name, judged, names, sizes)
             job.advance(f"member {cell.member}: {trait.name}", share)
     return found
 
@@ -88,6 +89,10 @@ def _rows(cell: Cell, arm: str, name: str, judged: Iterable[Trial], names: list[
     by_size: dict[int, list[Trial]] = defaultdict(list)
     for trial in judged:
         by_size[trial.n_rows].append(trial)
+    if short := set(sizes) - set(by_size):
+        raise LabError(
+            f"n_prompts: {name} keeps no {min(short)} rows of them; ask for more prompts"
+        )
     return [
         {"arm": arm, **cell.columns, "trait": name, "rows": size, "sets": len(some)}
         | {
