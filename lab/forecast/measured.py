@@ -85,7 +85,14 @@ def judged(
     return found
 
 
-def _rows(cell: Cell, arm: str, name: str, judged: Iterable[Trial], names: list[str]) -> list[dict]:
+def _rows(
+    cell: Cell,
+    arm: str,
+    name: str,
+    judged: Iterable[Trial],
+    names: list[str],
+    sizes: Sequence[int],
+) -> list[dict]:
     by_size: dict[int, list[Trial]] = defaultdict(list)
     for trial in judged:
         by_size[trial.n_rows].append(trial)
