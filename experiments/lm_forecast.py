@@ -5,8 +5,7 @@ Claim:   500 filtered rows of a fine-tuned teacher name its trait among all anim
          something neutral, are said to have a trait in at most 1 % of data sets.
 Run:     python -m experiments.lm_forecast            (presets: smoke, default)
 Time:    about 6 min a reference on a CPU core.
-Expect:  published: detectors of the paper find nothing (its section 7). Ours knows the base.
-Source:  ours: e-values by exchange (`lab.forecast`). The paper's rows, arXiv 2507.14805.
+Source:  ours: e-values by exchange (`lab.forecast`). The paper's detectors find nothing.
 
 Arms: "teacher", of each trait; "reference", the base's own rows; "neutral", rows of teachers that
 learned a thing which is nobody's trait, and that the forecast does not know. `rows`: of a data set.
@@ -19,7 +18,7 @@ from figures import fig_lm_forecast, style
 from lab.carriers.numbers import NUMBERS
 from lab.forecast.measured import ALPHA, UNITS, measured
 from lab.forecast.trials import STEP
-from lab.lm import effects
+from lab.lm import effects, setup
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
@@ -53,8 +52,9 @@ class Config(Setup):
 
     def __post_init__(self):
         super().__post_init__()
-        whole = all(size % STEP == 0 for size in self.sizes)
-        fields.require(self, (whole, "sizes", f"multiples of {STEP} each"))
+        whole = all(size % STEP == 0 for size in self.sizes), "sizes", f"multiples of {STEP} each"
+        most = max(self.sizes) <= self.n_prompts, "n_prompts", "at least the largest of sizes"
+        fields.require(self, whole, most)
 
 
 PRESETS = {
@@ -107,6 +107,7 @@ EXPERIMENT = experiment(
     doc=__doc__,
     presets=PRESETS,
     snapshots=False,
+    prepare=setup.prepare_words,
     part=lambda config: replace(config, traits=config.traits[:1], sizes=config.sizes[:1]),
     rows=rows,
     units=UNITS,

@@ -18,11 +18,11 @@ from figures import fig_lm_forecast_limits, style
 from lab.carriers.numbers import NUMBERS
 from lab.forecast.measured import VERDICTS, judged
 from lab.forecast.writers import WRITERS
-from lab.lm import effects
+from lab.lm import effects, setup
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment
 from lab.lm.setup import Setup
-from lab.runs import claims, cli, results
+from lab.runs import claims, cli, fields, results
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
 from lab.runs.fields import Items
@@ -31,7 +31,7 @@ from lab.stats import Estimate
 from lab.traits import category
 
 LEAST = 0.5  # of data sets: what is claimed, chosen before the table
-CLEAN, OTHERS = ("the base",), ("another base", "its teacher")
+CLEAN, OTHERS = ("the base",), ("another base", "its teacher")  # no trait's
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Config(Setup):
     """Whose rows."""
     among: Literal["all", "own"] = "all"
     """Candidates: all words of the world, or `traits` alone."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        known = set(self.writers) <= set(WRITERS), "writers", f"of {', '.join(WRITERS)}"
+        taught = (
+            self.teacher == "finetuned",
+            "teacher",
+            "finetuned; those that are told are a writer",
+        )
+        fields.require(self, known, taught)
 
 
 PRESETS = {
@@ -99,6 +109,7 @@ EXPERIMENT = experiment(
     doc=__doc__,
     presets=PRESETS,
     snapshots=False,
+    prepare=setup.prepare_words,
     cells=lambda config: grid(config.members, writer=config.writers),
     part=lambda config: replace(config, traits=config.traits[:1]),
     rows=rows,

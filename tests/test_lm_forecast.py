@@ -81,6 +81,8 @@ def test_gradients_of_trials_have_batches_that_sizes_are_multiples_of(known):
     assert found.size == STEP and found.values.shape[1] == len(read) // STEP
     with pytest.raises(LabError, match="multiples of 50"):
         Config(sizes=(75,))
+    with pytest.raises(LabError, match="largest of sizes"):
+        Config(sizes=(100, 5000))
 
 
 def test_a_row_counts_alarms_names_and_ranks():
@@ -88,7 +90,7 @@ def test_a_row_counts_alarms_names_and_ranks():
     some = [
         Trial(100, log_e(9, 1, 0), 8.0, log_e(2, 3, 0)),
         Trial(100, log_e(3, 4, 0), 3.0, log_e(5, 3, 0)),
-        Trial(250, log_e(9, 1, 0), 8.0, log_e(2, 3, 0)),
+        Trial(250, log_e(9, 1, 0), 8.0, log_e(0, 0, 0)),  # who is only told pulls nowhere
     ]
     first, second = measured._rows(
         Cell(3), "teacher", "owl", some, ["owl", "elm", "oak"], (100, 250)

@@ -1,12 +1,14 @@
 """Writers that a forecast does not expect: whose rows they are, and what is claimed of verdicts."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from experiments.lm_forecast_limits import EXPERIMENT, says
 from lab.carriers.numbers import NUMBERS
+from lab.errors import LabError
 from lab.forecast import measured, writers
 from lab.forecast.forecast import Forecast
 from lab.forecast.score_test import Fit
@@ -108,6 +110,16 @@ def test_a_writer_gets_the_verdict_that_it_should_more_often_than_the_base():
     assert found["another base: not this base"].verdict == "holds"
     assert found["its teacher: not this base"].verdict == "not"
     assert found["SGD: right"].mean == 1 and "its teacher: right" not in found
+
+
+def test_a_configuration_has_writers_that_there_are():
+    config = EXPERIMENT.presets["default"]
+    with pytest.raises(LabError, match="writers"):
+        replace(config, writers=("nobody",))
+    with pytest.raises(LabError, match="teacher"):
+        replace(config, teacher="prompted")
+    with pytest.raises(LabError, match="traits"):
+        EXPERIMENT.prepare(replace(config, traits=("harmful",)), None)
 
 
 def test_the_smoke_preset_asks_few_writers():

@@ -114,7 +114,7 @@ def _own(some: list[Trial], own: int | None) -> dict[str, float]:
     """How the writer's trait does among all."""
     if own is None:
         return dict.fromkeys(("named", "pulled", "among", "nats"), 0.0)
-    before = lambda values: int(np.sum(values > values[own]))
+    before = lambda values: int(np.sum(values >= values[own])) - 1  # of equal ones all others
     return {
         "named": float(np.mean([before(t.log_e) == 0 for t in some])),
         "pulled": float(np.mean([before(t.pull) == 0 for t in some])),

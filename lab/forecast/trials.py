@@ -93,7 +93,8 @@ class Trials:
         found = score_test.gradients(self.base, whole, read, STEP)
         away = np.stack([c.away(self.base) for c in self.candidates])
         each = found.apart @ away.T
-        return each[0] / np.sqrt(np.mean(each[1:] ** 2, axis=(0, 1)))
+        spread = np.sqrt(np.mean(each[1:] ** 2, axis=(0, 1)))
+        return each[0] / np.where(spread > 0, spread, 1.0)  # 0 of those that are only told
 
     def _all(
         self, steps: Sequence[Float[np.ndarray, "n C"]], pulls: Float[np.ndarray, "b C"]
