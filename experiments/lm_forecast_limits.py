@@ -4,11 +4,10 @@ Claim:   a trait is named whatever recipe its teacher had, and from rows of whic
          own; rows of another base are said to be of another base.
 Run:     python -m experiments.lm_forecast_limits            (presets: smoke, default)
 Time:    about half a minute a data set on a CPU core; default 180 data sets.
-Source:  ours. Candidates are the world's words, each told and taught by one recipe, that of
-         `lm_numbers`; writers stand in `lab/forecast/writers.py`.
+Source:  ours. Candidates are the world's words, told, and taught by the recipe of `lm_numbers`.
 
-Arm "forecast"; `writer` of the data set, `trait` that it has, or would have. Columns: which verdict
-(`lab.forecast.forecast`), and whether the likeliest trait is the writer's, whatever the verdict.
+Arm "forecast"; `writer` (`lab.forecast.writers`) of the data set, `trait` that it has, or would
+have. Columns: which verdict, and whether the likeliest trait is the writer's, whatever that is.
 """
 
 from dataclasses import dataclass, replace
@@ -52,7 +51,7 @@ class Config(Setup):
         taught = (
             self.teacher == "finetuned",
             "teacher",
-            "finetuned; those that are told are a writer",
+            "finetuned: told ones are a writer",
         )
         fields.require(self, known, taught)
 
@@ -90,8 +89,8 @@ def says(table: Table, record: dict) -> list[Claim]:
     for writer in there:
         part = results.where(table, writer=writer)
         more = {"runs": f"{n} references, {len(part['arm'])} data sets", "group": "right verdict"}
-        right = "nothing_found" if writer in CLEAN else "not_this_base"
-        right = right if writer in (*CLEAN, *OTHERS) else "named"
+        right = dict.fromkeys(CLEAN, "nothing_found") | dict.fromkeys(OTHERS, "not_this_base")
+        right = right.get(writer, "named")
         null = of(CLEAN[0], right) if CLEAN[0] in there and writer not in CLEAN else None
         rule = claims.effect(
             of(writer, right), null or Estimate(0.0, 0.0, 0.0, n), LEAST, "the base"
