@@ -59,11 +59,7 @@ class Config(Setup):
 PRESETS = {
     "default": Config(),
     "smoke": Config(
-        members="1",
-        traits=("owl", "oak"),
-        n_rows=100,
-        writers=("the base", "60 steps"),
-        among="own",
+        members="1", traits=("owl", "oak"), n_rows=100, among="own", writers=("the base", "told")
     ),
 }
 
