@@ -41,6 +41,8 @@ class How:
     n_own: int = 8  # completions that the base writes beside each row
     n_again: int = 4  # and that other models do
     n_looked: int = 8  # candidates of each kind, told and taught, whose likelihoods are taken
+    n_last: int = 3  # of these, whose are taken against neutral teachers too
+    n_told: int = 250  # rows by which candidates that are told are chosen
     alpha: float = 0.01  # of a false alarm, among all candidates together
 
 
@@ -89,14 +91,12 @@ class Judge:
         names = [c.name for c in looked]
         share = {name: _share(name, looked, candidates) for name in names}
         steps = self._log_e(own, of_base.sets, looked)
-        traits, log_e = evidence.by_trait(steps.sum(axis=0), names)
         alarms = evidence.mixed(np.cumsum(steps, axis=0), len(candidates))
-        log_alarm, needed = float(alarms[-1]), -np.log(self.how.alpha)
-        for other in neutral if log_alarm >= needed else ():
-            theirs = self._beside(other, self.how.n_again)
-            against = self._log_e(other, theirs, looked).sum(axis=0)
-            log_e = np.minimum(log_e, evidence.by_trait(against, names)[1])
-            log_alarm = min(log_alarm, float(evidence.mixed(against, len(candidates))))
+        total, log_alarm, needed = steps.sum(axis=0), float(alarms[-1]), -np.log(self.how.alpha)
+        if log_alarm >= needed and neutral:
+            total, others = self._worst(total, looked, neutral)
+            log_alarm = min(log_alarm, others - float(np.log(len(candidates))))
+        traits, log_e = evidence.by_trait(total, names)
         log_e = log_e + np.log([share[trait] for trait in traits])
         order = np.argsort(-log_e)
         likeliest = [i for i, name in enumerate(names) if name == traits[order[0]]]
@@ -125,6 +125,27 @@ class Judge:
             each=steps[:, best],
             stopped=next((i + 1 for i, e in enumerate(alarms) if e >= needed), None),
         )
+
+    def _worst(
+        self,
+        total: Float[np.ndarray, "C"],
+        looked: Sequence[Candidate],
+        neutral: Sequence[Candidate],
+    ) -> tuple[Float[np.ndarray, "C"], float]:
+        """Evidence for each candidate against the worst of base and neutral teachers; of all, log.
+
+        It is taken of the likeliest alone: in the sum the others count as 0, which only makes an
+        alarm harder; each by itself loses as much as those that are taken do at most.
+        """
+        first = np.argsort(-total)[: self.how.n_last]
+        last = [looked[i] for i in first]
+        against = np.stack(
+            [self._log_e(o, self._beside(o, self.how.n_again), last).sum(axis=0) for o in neutral]
+        )
+        worst = np.minimum(total[first], against.min(axis=0))
+        found = total - np.max(total[first] - worst)
+        found[first] = worst
+        return found, float(evidence.mixed(against, 1).min())
 
     def written(self, by: Candidate, n_own: int) -> Written:
         """The rows beside what a model would have written, and whether it wrote them."""
@@ -164,8 +185,8 @@ class Judge:
         self, own: Sets, some: Sequence[Candidate], pulls: Mapping[int, float]
     ) -> list[float]:
         """How promising each is: by its pull, else by its likelihood ratio less that of one set."""
-        few = Sets(own.users, own.completions[:2], own.which)
-        usual = None
+        n, usual = self.how.n_told, None
+        few = Sets(own.users[:n], [part[:n] for part in own.completions[:2]], own.which[:n])
 
         def ratio(c: Candidate) -> float:
             nonlocal usual
