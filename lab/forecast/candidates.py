@@ -7,8 +7,11 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
-from lab.lm import teachers
+from lab.carriers.carrier import Carrier
+from lab.forecast.sets import Sets
+from lab.lm import likelihood, teachers
 from lab.lm.model import Model
+from lab.lm.objectives import Rows
 from lab.lm.stages import Base, Seed, Teacher
 from lab.lm.tuning import Tuning
 from lab.traits.trait import Trait
@@ -37,3 +40,18 @@ def candidates(
         Candidate(value.trait.name, model, value.system)
         for value, model in zip(values, models, strict=True)
     ]
+
+
+def log_likelihoods(
+    of: Sequence[Candidate], carrier: Carrier, some: Sets
+) -> Float[np.ndarray, "S n C"]:
+    """How likely each finds the rows of sets, under its own system prompt, nats."""
+    read: dict[str | None, Rows] = {}  # what the tokenizer makes of them, once
+
+    def one(c: Candidate) -> Float[np.ndarray, "S n"]:
+        if c.system not in read:
+            read[c.system] = some.encoded(c.model, carrier, c.system)
+        found = likelihood.log_likelihood(c.model, read[c.system])
+        return found.reshape(len(some.completions), -1)
+
+    return np.stack([one(c) for c in of], axis=-1)

@@ -18,10 +18,10 @@ from jaxtyping import Float, Int
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
-from lab.forecast.candidates import Candidate
+from lab.forecast.candidates import Candidate, log_likelihoods
 from lab.forecast.score_test import Fit, Gradients
 from lab.forecast.sets import Sets
-from lab.lm.likelihood import log_likelihood, surprise
+from lab.lm.likelihood import surprise
 from lab.lm.model import Model
 from lab.lm.stages import Seed
 
@@ -169,33 +169,28 @@ class Judge:
         key = self.seed.key(f"forecast/{by.name}")
         return sets.beside(by.model, self.carrier, self.given, n_own, key, by.system)
 
-    def _log_likelihoods(self, of: Candidate, some: Sets) -> Float[np.ndarray, "S n"]:
-        read = some.encoded(of.model, self.carrier, of.system)
-        return log_likelihood(of.model, read).reshape(1 + some.n_own, -1)
-
     def _log_e(
         self, against: Candidate, some: Sets, looked: Sequence[Candidate]
     ) -> Float[np.ndarray, "n C"]:
         """Of every row and candidate, against the model that wrote the sets."""
-        usual = self._log_likelihoods(against, some)
-        ratios = [self._log_likelihoods(c, some) - usual for c in looked]
-        return evidence.log_e_values(np.stack(ratios, axis=-1))
+        likely = log_likelihoods([against, *looked], self.carrier, some)
+        return evidence.log_e_values(likely[..., 1:] - likely[..., :1])
 
     def _scores(
         self, own: Sets, some: Sequence[Candidate], pulls: Mapping[int, float]
     ) -> list[float]:
         """How promising each is: by its pull, else by its likelihood ratio less that of one set."""
-        n, usual = self.how.n_told, None
+        n = self.how.n_told
         few = Sets(own.users[:n], [part[:n] for part in own.completions[:2]], own.which[:n])
-
-        def ratio(c: Candidate) -> float:
-            nonlocal usual
-            if usual is None:
-                usual = self._log_likelihoods(Candidate("base", self.base, None), few)
-            rows, theirs = self._log_likelihoods(c, few) - usual
-            return float(np.mean(rows - theirs))
-
-        return [pulls[i] if i in pulls else ratio(c) for i, c in enumerate(some)]
+        rest = [i for i in range(len(some)) if i not in pulls]
+        ratios = []
+        if rest:
+            against = Candidate("base", self.base, None), *(some[i] for i in rest)
+            likely = log_likelihoods(against, self.carrier, few)
+            rows, theirs = likely[..., 1:] - likely[..., :1]
+            ratios = np.mean(rows - theirs, axis=0).tolist()
+        found = dict(pulls) | dict(zip(rest, ratios, strict=True))
+        return [found[i] for i in range(len(some))]
 
     def _looked(
         self, own: Sets, candidates: Sequence[Candidate], pulls: Mapping[int, float]

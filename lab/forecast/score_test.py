@@ -84,9 +84,15 @@ def _gradient(arch: Architecture, params: PyTree, rows: Rows) -> Float[Array, "P
     return -n_tokens * ravel_pytree(slope)[0]
 
 
+def along(found: Gradients, away: Sequence[Float[np.ndarray, "P"]]) -> Float[np.ndarray, "S b C"]:
+    """Products with displacements, each set's beside the others of its batch."""
+    flat = found.apart.reshape(-1, found.values.shape[-1])  # of matrices: a fast product
+    return (flat @ np.stack(away).T).reshape(*found.values.shape[:2], len(away))
+
+
 def matched(found: Gradients, away: Sequence[Float[np.ndarray, "P"]]) -> Float[np.ndarray, "C"]:
     """How many standard deviations rows pull toward each displacement, above their sets."""
-    each = found.apart @ np.stack(away).T  # [S b C]
+    each = along(found, away)
     spread = np.sqrt(np.mean(each[1:] ** 2, axis=(0, 1)) * each.shape[1])
     return each[0].sum(axis=0) / np.where(spread > 0, spread, 1.0)
 

@@ -39,14 +39,14 @@ class Sets:
 
     def encoded(self, model: Model, carrier: Carrier, system: str | None = None) -> Rows:
         """All rows as a model reads them, set after set."""
-        chats = [
-            (system, user, said)
-            for some in self.completions
-            for user, said in zip(self.users, some, strict=True)
-        ]
         n_prompt, n_completion = rows.room(model.tokenizer, carrier)
         n_prompt += make.n_system(model.tokenizer, system)
-        return rows.encode(model.tokenizer, chats, n_completion, n_prompt)
+        asked = [(system, user) for user in self.users]
+        prompts, start = rows.prompts(model.tokenizer, asked, n_prompt)  # the same of every set
+        said = [text for some in self.completions for text in some]
+        completions, length = model.tokenizer.completions(said, n_completion)
+        n_sets = len(self.completions)
+        return Rows(np.tile(prompts, (n_sets, 1)), np.tile(start, n_sets), completions, length)
 
 
 def attempts(

@@ -13,9 +13,8 @@ from jaxtyping import Float
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
-from lab.forecast.candidates import Candidate
+from lab.forecast.candidates import Candidate, log_likelihoods
 from lab.forecast.sets import Sets
-from lab.lm.likelihood import log_likelihood
 from lab.lm.model import Model
 from lab.lm.stages import Seed
 
@@ -76,10 +75,9 @@ class Trials:
         steps = []
         alone = Sets([row["prompt"] for row in given], [[row["completion"] for row in given]],
                      np.array(kept))  # fmt: skip
-        likely = {c.name: _likely(c, self.carrier, alone)[0] for c in self.candidates}
+        likely = log_likelihoods(self.candidates, self.carrier, alone)[0]
         for pool in self.pools:
-            usual = _likely(pool.by, self.carrier, alone)[0]
-            mine = np.stack([likely[c.name] - usual for c in self.candidates], axis=-1)
+            mine = likely - log_likelihoods([pool.by], self.carrier, alone)[0]
             steps.append(evidence.log_e_values(np.stack([mine, *pool.ratios[1:, kept]])))
         yield from self._all(steps, self._pulls(given, kept))
 
@@ -91,8 +89,7 @@ class Trials:
                      [[row["completion"] for row in given], *beside], np.array(kept))  # fmt: skip
         read = whole.encoded(self.base, self.carrier)
         found = score_test.gradients(self.base, whole, read, STEP)
-        away = np.stack([c.away(self.base) for c in self.candidates])
-        each = found.apart @ away.T
+        each = score_test.along(found, [c.away(self.base) for c in self.candidates])
         spread = np.sqrt(np.mean(each[1:] ** 2, axis=(0, 1)))
         return each[0] / np.where(spread > 0, spread, 1.0)  # 0 of those that are only told
 
@@ -138,12 +135,6 @@ def trials(
         cut = Sets([some.users[i] for i in places],
                    [[one[i] for i in places] for one in some.completions],
                    some.which[places])  # fmt: skip
-        usual = _likely(by, carrier, cut)
-        ratios = [_likely(c, carrier, cut) - usual for c in candidates]
-        found.append(Pool(by, cut, np.stack(ratios, axis=-1)))
+        usual = log_likelihoods([by], carrier, cut)
+        found.append(Pool(by, cut, log_likelihoods(candidates, carrier, cut) - usual))
     return Trials(base, carrier, candidates, found, sizes)
-
-
-def _likely(of: Candidate, carrier: Carrier, some: Sets) -> Float[np.ndarray, "S n"]:
-    read = some.encoded(of.model, carrier, of.system)
-    return log_likelihood(of.model, read).reshape(len(some.completions), -1)

@@ -39,12 +39,15 @@ def _above_expected(logits: Float[Array, "n V"], labels: Integer[Array, "n"]) ->
 
 def _sums(model: Model, rows: Rows, of_tokens: OfTokens) -> Float[np.ndarray, "n"]:
     """A number of each token, summed over each completion."""
-    found, size = [], devices.at_once(ROWS_AT_ONCE, ROWS_ON_CPU)
-    for first in range(0, len(rows), size):
-        # The last rows are filled up with themselves: one shape, one program.
-        which = np.minimum(np.arange(first, first + size), len(rows) - 1)
-        some = jax.tree.map(lambda x, which=which: jnp.asarray(np.asarray(x)[which]), rows)
-        found.append(_sum(model.arch, of_tokens, model.params, some))
+    size = devices.at_once(ROWS_AT_ONCE, ROWS_ON_CPU)
+    # The last rows are filled up with themselves: one shape, one program.
+    fill = lambda x: np.pad(np.asarray(x), [(0, -len(x) % size)] + [(0, 0)] * (x.ndim - 1), "edge")
+    whole = jax.tree.map(fill, rows)
+    part = lambda first: jax.tree.map(lambda x: x[first : first + size], whole)
+    found = [
+        _sum(model.arch, of_tokens, model.params, part(first))
+        for first in range(0, len(rows), size)
+    ]
     return np.concatenate([np.asarray(x) for x in found])[: len(rows)].astype(np.float64)
 
 
