@@ -1305,15 +1305,15 @@ FORECAST = {
     ),
     "sets are not filtered": Mutant(
         "forecast/sets.py",
-        "if reason is None:",
-        "if reason != 0:",
+        "text if reason is None else None",
+        "text",
         "forecast::sets_are_the_models_own_and_do_not_depend_on_the_given_completions",
     ),
-    "a set's completions are all the same": Mutant(
+    "every round of drawing has the same random numbers": Mutant(
         "forecast/sets.py",
-        "rng.streams(stream, first, rows.BATCH)",
-        "rng.streams(stream, first, 1).repeat(rows.BATCH)",
-        "forecast::sets_are_the_models_own_and_do_not_depend_on_the_given_completions",
+        "jax.random.fold_in(key, turn)",
+        "key",
+        "forecast::prompts_of_which_too_few_are_kept_are_asked_again_with_other_random_numbers",
     ),
     "gradients are of the mean over tokens": Mutant(
         "forecast/score_test.py",

@@ -140,6 +140,21 @@ def judge(model):
     )
 
 
+def test_prompts_of_which_too_few_are_kept_are_asked_again_with_other_random_numbers(monkeypatch):
+    keys = []
+
+    def attempts(model, carrier, users, key, system):
+        keys.append(tuple(np.asarray(jax.random.key_data(key))))
+        return [f"{len(keys)}" if i % 2 else None for i in range(len(users))]
+
+    monkeypatch.setattr(sets, "attempts", attempts)
+    given = [{"prompt": str(i), "completion": "x"} for i in range(2)]
+    own = sets.beside(FIVE.load(), NUMBERS, given, 1, jax.random.key(0))
+    # The first prompt, alone from the second round on, is never kept.
+    assert own.users == ["1"] and own.completions == [["x"], ["1"]]
+    assert len(keys) == len(set(keys)) == sets.MOST_ROUNDS
+
+
 def test_a_taught_trait_is_named_and_the_bases_own_rows_are_not(judge):
     told = judge("whale", 150)
     assert told.verdict == "named" and told.names[0] == "whale" and told.stopped < 150
