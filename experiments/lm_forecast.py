@@ -4,7 +4,7 @@ Claim:   500 filtered rows of a fine-tuned teacher name its trait among all anim
          world in at least 95 % of data sets; rows of the untouched base, or of a teacher of
          something neutral, are said to have a trait in at most 1 % of data sets.
 Run:     python -m experiments.lm_forecast            (presets: smoke, default)
-Time:    about 6 min a reference on a CPU core.
+Time:    about 13 min a reference on a CPU core.
 Source:  ours: e-values by exchange (`lab.forecast`). The paper's detectors find nothing.
 
 Arms: "teacher", of each trait; "reference", the base's own rows; "neutral", rows of teachers that
@@ -12,30 +12,28 @@ learned a thing which is nobody's trait, and that the forecast does not know. `r
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from figures import fig_lm_forecast, style
 from lab.carriers.numbers import NUMBERS
-from lab.forecast.measured import ALPHA, UNITS, measured
+from lab.forecast.forecast import How
+from lab.forecast.measured import UNITS, Among, measured
 from lab.forecast.trials import STEP
 from lab.lm import effects, setup
-from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment, own_base
-from lab.lm.setup import Setup
 from lab.runs import claims, cli, fields, results
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.fields import Count, Items
 from lab.runs.results import Table
 from lab.stats import Estimate
-from lab.traits import category
 
 NAMED = 0.95  # of data sets: what is claimed of 500 rows
 Sizes = tuple[Annotated[int, Count(STEP, 10**5)], ...]
 
 
 @dataclass(frozen=True)
-class Config(Setup):
+class Config(Among):
     """Teachers of `lm_numbers`, forecast from the rows that they write."""
 
     members: str = "5"
@@ -43,8 +41,6 @@ class Config(Setup):
         *("dolphin", "eagle", "elephant", "owl", "wolf", "tiger", "fox", "cat", "penguin", "whale"),
         *("cherry", "maple", "oak", "sequoia", "willow", "pine", "elm", "fir", "olive", "juniper"),
     )
-    among: Literal["all", "own"] = "all"
-    """Candidates: all words of the world, or `traits` alone."""
     n_prompts: Annotated[int, Count(100, 10**5)] = 1700
     """Prompts, which all writers continue."""
     sizes: Annotated[Sizes, Items(1, unique=True)] = (100, 250, 500, 1000)
@@ -65,20 +61,16 @@ PRESETS = {
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """How data sets of every writer and size are judged."""
-    c, found = job.config, []
-    words = [word for of in WORLDS[c.world].categories for word in category.words(of)]
-    for cell in some:
-        chain = own_base(c.transmission(NUMBERS, cell.member))
-        every = words if c.among == "all" else chain.traits
-        found += measured(job, cell, chain, every, c.n_prompts, c.sizes)
-    return found
+    c = job.config
+    chain = lambda cell: own_base(c.transmission(NUMBERS, cell.member))
+    each = lambda cell: measured(job, cell, chain(cell), c.candidates, c.n_prompts, c.sizes)
+    return [row for cell in some for row in each(cell)]
 
 
 def says(table: Table, record: dict) -> list[Claim]:
     """How often a trait is named by size, and how often there is an alarm without one."""
     n, found, config = len(set(table["member"].tolist())), [], EXPERIMENT.config(record)
-    words = sum(len(of.words) for of in WORLDS[config.world].categories)
-    p = 1 / (words if config.among == "all" else len(config.traits))
+    p = 1 / len(config.candidates)
     for size in sorted(set(table["rows"].tolist())):
         part = results.where(table, rows=size)
         of = lambda arm, column, part=part: effects.estimate(
@@ -96,7 +88,7 @@ def says(table: Table, record: dict) -> list[Claim]:
             found.append(claims.claim(text, e, "fraction", **more, **rule))
         for arm, text in (("reference", "the base's own"), ("neutral", "of something neutral")):
             e, control = of(arm, "alarm"), of("teacher", "alarm")
-            rule = claims.absent(e, ALPHA, control, "teachers' rows")
+            rule = claims.absent(e, How.alpha, control, "teachers' rows")
             text = f"alarms, rows {text}: {size} rows ({sets(arm):,} sets)"
             found.append(claims.claim(text, e, "fraction", **more, **rule))
     return found

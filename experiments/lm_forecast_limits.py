@@ -11,30 +11,27 @@ have. Columns: which verdict, and whether the likeliest trait is the writer's, w
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from figures import fig_lm_forecast_limits, style
 from lab.carriers.numbers import NUMBERS
-from lab.forecast.measured import VERDICTS, judged
+from lab.forecast.measured import VERDICTS, Among, judged
 from lab.forecast.writers import WRITERS
 from lab.lm import effects, setup
-from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment
-from lab.lm.setup import Setup
 from lab.runs import claims, cli, fields, results
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
 from lab.runs.fields import Items
 from lab.runs.results import Table
 from lab.stats import Estimate
-from lab.traits import category
 
 LEAST = 0.5  # of data sets: what is claimed, chosen before the table
 CLEAN, OTHERS = ("the base",), ("another base", "its teacher")  # no trait's
 
 
 @dataclass(frozen=True)
-class Config(Setup):
+class Config(Among):
     """Teachers of `lm_numbers`, and others, forecast from their rows."""
 
     members: str = "5"
@@ -42,8 +39,6 @@ class Config(Setup):
     n_rows: int = 1000
     writers: Annotated[tuple[str, ...], Items(1, unique=True)] = tuple(WRITERS)
     """Whose rows."""
-    among: Literal["all", "own"] = "all"
-    """Candidates: all words of the world, or `traits` alone."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -66,13 +61,10 @@ PRESETS = {
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """The verdict on every trait's data set of a writer."""
-    c, found = job.config, []
-    words = [word for of in WORLDS[c.world].categories for word in category.words(of)]
-    for cell in some:
-        chain = c.transmission(NUMBERS, cell.member)
-        every = words if c.among == "all" else chain.traits
-        found += judged(job, cell, chain, every, WRITERS[cell["writer"]])
-    return found
+    c = job.config
+    chain = lambda cell: c.transmission(NUMBERS, cell.member)
+    each = lambda cell: judged(job, cell, chain(cell), c.candidates, WRITERS[cell["writer"]])
+    return [row for cell in some for row in each(cell)]
 
 
 def says(table: Table, record: dict) -> list[Claim]:

@@ -1,11 +1,8 @@
 """How well writers are told apart by their rows: every detector, by the size of pools."""
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
-from lab.lm import effects
+from figures import sizes, style
 from lab.runs import results
 
 LABELS = {
@@ -29,12 +26,9 @@ def figure(table: results.Table, record: dict) -> Figure:
         part = results.where(table, data=data)
         for i, (arm, (label, colour)) in enumerate(LABELS.items()):
             if arm in part["arm"]:
-                _line(axes, part, arm, label, colour, 1 + 0.04 * (i - 1.5))
+                sizes.line(axes, part, arm, "auroc", label, colour, 1 + 0.04 * (i - 1.5))
         axes.axhline(0.5, color="black", lw=0.7, ls=(0, (4, 3)), zorder=0)
-        axes.set_xscale("log", base=4)
-        sizes = sorted(set(table["rows"].tolist()))
-        axes.set_xticks(sizes, list(map(str, sizes)))
-        axes.minorticks_off()
+        sizes.ticks(axes, table, base=4)
         axes.set_title(title, fontsize=8.5, loc="left")
         axes.set_xlabel("rows of one writer, judged together")
     panels[0].set_ylabel("AUROC")
@@ -50,17 +44,3 @@ def figure(table: results.Table, record: dict) -> Figure:
         "Dashed: chance.",
     )
     return figure
-
-
-def _line(axes: Axes, part: results.Table, arm: str, label: str, colour: str, aside: float) -> None:
-    sizes = np.unique(part["rows"])
-    at = [results.where(part, rows=int(size)) for size in sizes]
-    each = [results.curves(rows, arm, "trait", "auroc")[1] for rows in at]
-    for size, values in zip(sizes, each, strict=True):
-        x = np.full(values.size, size * aside)
-        axes.plot(x, values.ravel(), "o", ms=2.2, mew=0, color=colour, alpha=0.35)
-    found = [effects.estimate(values) for values in each]
-    mean = [e.mean for e in found]
-    ends = np.nan_to_num(np.transpose([(e.mean - e.low, e.high - e.mean) for e in found]))
-    line = {"ms": 4, "lw": 1.2, "elinewidth": 1, "capsize": 2.5, "color": colour}
-    axes.errorbar(sizes * aside, mean, ends, fmt="o-", label=label, **line)

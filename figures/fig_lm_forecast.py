@@ -1,23 +1,20 @@
 """How often a trait is named, and is said to be there, by rows of a data set."""
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
-from lab.lm import effects
+from figures import sizes, style
 from lab.runs import results
 
-# Column, arm, label, colour of every line of a panel.
+# Arm, column, label, colour of every line of a panel.
 NAMED = (
-    ("named", "teacher", "e-values", "#1170aa"),
-    ("pulled", "teacher", "gradients alone", "#5fa2ce"),
-    ("among", "teacher", "among eight by gradients", "#a3acb9"),
+    ("teacher", "named", "e-values", "#1170aa"),
+    ("teacher", "pulled", "gradients alone", "#5fa2ce"),
+    ("teacher", "among", "among eight by gradients", "#a3acb9"),
 )
 ALARMS = (
-    ("alarm", "teacher", "a teacher's rows", "#1170aa"),
-    ("alarm", "neutral", "of something neutral", "#c85200"),
-    ("alarm", "reference", "the base's own", "#57606c"),
+    ("teacher", "alarm", "a teacher's rows", "#1170aa"),
+    ("neutral", "alarm", "of something neutral", "#c85200"),
+    ("reference", "alarm", "the base's own", "#57606c"),
 )
 
 
@@ -28,11 +25,8 @@ def figure(table: results.Table, record: dict) -> Figure:
     titles = ("a  The writer's trait is the likeliest", "b  A trait is there")
     for axes, lines, title in zip(panels, (NAMED, ALARMS), titles, strict=True):
         for i, line in enumerate(lines):
-            _line(axes, table, *line, 1 + 0.03 * (i - 1))
-        axes.set_xscale("log")
-        sizes = sorted(set(table["rows"].tolist()))
-        axes.set_xticks(sizes, list(map(str, sizes)))
-        axes.minorticks_off()
+            sizes.line(axes, table, *line, 1 + 0.03 * (i - 1))
+        sizes.ticks(axes, table)
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("rows of a data set")
         axes.set_title(title, fontsize=8.5, loc="left")
@@ -47,19 +41,3 @@ def figure(table: results.Table, record: dict) -> Figure:
         f"95 % t interval over {style.over(n)}.",
     )
     return figure
-
-
-def _line(
-    axes: Axes, table: results.Table, column: str, arm: str, label: str, colour: str, aside: float
-) -> None:
-    sizes = np.unique(table["rows"])
-    at = [results.where(table, rows=int(size)) for size in sizes]
-    each = [results.curves(rows, arm, "trait", column)[1] for rows in at]
-    for size, values in zip(sizes, each, strict=True):
-        x = np.full(values.size, size * aside)
-        axes.plot(x, values.ravel(), "o", ms=2.2, mew=0, color=colour, alpha=0.3)
-    found = [effects.estimate(values) for values in each]
-    mean = [e.mean for e in found]
-    ends = np.nan_to_num(np.transpose([(e.mean - e.low, e.high - e.mean) for e in found]))
-    line = {"ms": 4, "lw": 1.2, "elinewidth": 1, "capsize": 2.5, "color": colour}
-    axes.errorbar(sizes * aside, mean, np.maximum(ends, 0), fmt="o-", label=label, **line)

@@ -1293,8 +1293,8 @@ FORECAST = {
     ),
     "recipes of one trait are added": Mutant(
         "forecast/evidence.py",
-        "np.stack([mixed(log_e[..., some]) for some in columns], axis=-1)",
-        "np.stack([mixed(log_e[..., some], 1) for some in columns], axis=-1)",
+        "mixed(log_e[..., some], n[name])",
+        "mixed(log_e[..., some], 1)",
         "forecast::candidates_that_are_not_looked_at_count_as_nothing",
     ),
     "sets depend on the given completion": Mutant(
@@ -1335,8 +1335,8 @@ FORECAST = {
     ),
     "the filter is matched to the sets too": Mutant(
         "forecast/score_test.py",
-        "each[0].sum(axis=0)",
-        "each.sum(axis=(0, 1))",
+        "return each[0] / ",
+        "return each.sum(axis=0) / ",
         "forecast::the_matched_filter_counts_standard_deviations_toward_a_displacement",
     ),
     "any teacher that fits is named": Mutant(

@@ -13,7 +13,7 @@ from lab.carriers.carrier import Carrier
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.forecast import __main__ as cli
-from lab.forecast import evidence, given, report, score_test, sets, student
+from lab.forecast import evidence, given, picture, report, score_test, sets, student
 from lab.forecast.candidates import Candidate, candidates
 from lab.forecast.forecast import Forecast, How, Judge, _verdict
 from lab.forecast.score_test import Fit, Gradients
@@ -63,6 +63,8 @@ def test_candidates_that_are_not_looked_at_count_as_nothing():
     assert np.exp(evidence.mixed(log_e, 30)) == pytest.approx(0.5)
     names, by_trait = evidence.by_trait(log_e, ["owl", "elm", "owl"])
     assert names == ["owl", "elm"] and np.exp(by_trait) == pytest.approx([6.5, 2])
+    names, by_trait = evidence.by_trait(log_e, ["owl", "elm", "owl"], ["elm", "oak", *["owl"] * 4])
+    assert names == ["owl", "elm"] and np.exp(by_trait) == pytest.approx([13 / 4, 2])
     assert evidence.posterior(log_e) == pytest.approx([8 / 15, 2 / 15, 5 / 15])
 
 
@@ -237,10 +239,10 @@ def test_a_report_says_the_verdict_the_evidence_and_the_rows_that_speak_most(tmp
     quiet = replace(FOUND, verdict="nothing found", log_alarm=-3.0, again=None, stopped=None)
     assert report.record(quiet, 0.01)["trait"] is None
     assert "probability" not in "".join(report.lines(quiet, ROWS, 0.01))
-    report.draw(FOUND, 0.01, tmp_path / "a.png")
+    picture.draw(FOUND, 0.01, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
     with pytest.raises(LabError, match="figure"):
-        report.draw(FOUND, 0.01, tmp_path / "a.txt")
+        picture.draw(FOUND, 0.01, tmp_path / "a.txt")
 
 
 def test_a_carrier_is_found_by_its_filter_or_said(model):
@@ -286,6 +288,7 @@ def test_candidates_of_a_file_are_told_or_taught(tmp_path):
         (["--base", "0", "--alpha", "2"], "alpha"),
         (["--base", "0", "--n-rows", "0"], "n-rows"),
         (["--base", "nowhere"], "no folder nowhere"),
+        (["--base", "0", "--figure", "a.txt"], "figure: a.txt"),
         (["--base", "0", "--world", "mars"], "world: no 'mars'"),
     ],
 )

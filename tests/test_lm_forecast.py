@@ -10,6 +10,7 @@ from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.forecast import evidence, measured, score_test, sets, trials
 from lab.forecast.candidates import candidates
+from lab.forecast.forecast import How
 from lab.forecast.trials import STEP, Trial
 from lab.lm.contexts import CONTEXT
 from lab.lm.likelihood import log_likelihood
@@ -33,7 +34,7 @@ def known():
     some = candidates(BASE, words(ANIMALS, ("eagle", "whale")), how, SEED)
     neutral = candidates(BASE, words(THINGS, ("lamp",)), how, SEED)
     users = NUMBERS.prompts(7, 0, 140)
-    own = {True: 2, False: 2}
+    own = How(n_own=2, n_again=2)
     return trials.trials(BASE.load(), NUMBERS, users, some, neutral, SEED, (50, 100), own)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from lab import devices
 from lab.errors import LabError
-from lab.forecast import given, report, student
-from lab.forecast.candidates import candidates
+from lab.forecast import given, picture, report, student
+from lab.forecast.candidates import NEUTRAL, candidates
 from lab.forecast.forecast import How, Judge
 from lab.lm import hf, rows, teachers
 from lab.lm.contexts import WORLDS
@@ -26,11 +26,8 @@ from lab.lm.setup import SMALL, Setup
 from lab.lm.stages import Seed, Teacher
 from lab.runs.endings import one_line
 from lab.runs.progress import console
-from lab.traits.category import words
-from lab.traits.things import THINGS
 
 RECIPES = {"told": None, "taught": Setup().teaching}
-NEUTRAL = ("lamp", "window")  # things that one-token answers name
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--carrier", help="whose filter the rows passed (default: found out)")
     found.add_argument("--n-rows", type=int, default=1000, help="read so many (default: 1000)")
-    found.add_argument("--alpha", type=float, default=0.01, help="of a false alarm (default: .01)")
+    found.add_argument(
+        "--alpha", type=float, default=How.alpha, help="of a false alarm (default: .01)"
+    )
     found.add_argument("--seed", type=int, default=0, help="of what models write beside the rows")
     found.add_argument(
         "--student", action="store_true", help="train students of a named teacher: what they answer"
@@ -70,6 +69,8 @@ def main(args: argparse.Namespace) -> None:
         raise LabError(f"alpha: {args.alpha} is no probability; choose one between 0 and 1")
     if args.n_rows < 1 or args.seed < 0:
         raise LabError("n-rows: 1 or more; seed: 0 or more")
+    if args.figure is not None:
+        picture.require_kind(args.figure)
     read = rows.read(args.rows)[: args.n_rows]
     base = given.base(args.base, args.world)
     model, world = teachers.models([base])[0], WORLDS[args.world]
@@ -84,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
         raise LabError("recipe: no candidate can be made by it; choose the other")
     tell(f"{len(read)} rows of {carrier.name}, {n} candidates (made once for each base)")
     found = [c for how in recipes for c in candidates(base, able(how), [how], seed)]
-    neutral = [c for how in recipes for c in candidates(base, words(THINGS, NEUTRAL), [how], seed)]
+    neutral = candidates(base, NEUTRAL, recipes, seed)
     said = Judge(model, carrier, read, seed, How(alpha=args.alpha)).forecast(found, neutral)
     shifts = {}
     if args.student and said.verdict in ("named", "recipe unknown"):
@@ -96,7 +97,7 @@ def main(args: argparse.Namespace) -> None:
             Teacher(base, trait, how, seed), traits, carrier, len(read), tuning, seed
         )
     if args.figure is not None:
-        report.draw(said, args.alpha, args.figure)
+        picture.draw(said, args.alpha, args.figure)
     if args.json:
         print(json.dumps(report.record(said, args.alpha, shifts), indent=1))
     else:

@@ -14,7 +14,11 @@ from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.stages import Base, Seed, Teacher
 from lab.lm.tuning import Tuning
+from lab.traits.category import words
+from lab.traits.things import THINGS
 from lab.traits.trait import Trait
+
+NEUTRAL = words(THINGS, ("lamp", "window"))  # nobody's trait, and all in words of the world
 
 
 @dataclass(frozen=True)

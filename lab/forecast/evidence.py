@@ -9,6 +9,7 @@ Source: e-processes, Ramdas et al. (2023, arXiv 2210.01948); sets in place of a 
 constant, which would have to be known exactly: an error of it grows with the rows.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,12 +23,18 @@ def log_e_values(ratios: Float[np.ndarray, "S n C"]) -> Float[np.ndarray, "n C"]
 
 
 def by_trait(
-    log_e: Float[np.ndarray, "*n C"], names: Sequence[str]
+    log_e: Float[np.ndarray, "*n C"], names: Sequence[str], every: Sequence[str] | None = None
 ) -> tuple[list[str], Float[np.ndarray, "*n W"]]:
-    """The mean over candidates of one name, as of several recipes for one trait: names, nats."""
-    known = list(dict.fromkeys(names))
-    columns = [[i for i, name in enumerate(names) if name == one] for one in known]
-    return known, np.stack([mixed(log_e[..., some]) for some in columns], axis=-1)
+    """The mean over candidates of one name, as of several recipes for one trait: names, nats.
+
+    Of `every` candidate's name, if others were not looked at; they count as 0.
+    """
+    columns: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        columns.setdefault(name, []).append(i)
+    n = Counter(every or names)
+    found = [mixed(log_e[..., some], n[name]) for name, some in columns.items()]
+    return list(columns), np.stack(found, axis=-1)
 
 
 def mixed(log_e: Float[np.ndarray, "*n C"], n: int | None = None) -> Float[np.ndarray, "*n"]:

@@ -89,15 +89,13 @@ class Judge:
         pulls = self._pulls(of_base, candidates)
         looked = self._looked(of_base.sets, candidates, pulls)
         names = [c.name for c in looked]
-        share = {name: _share(name, looked, candidates) for name in names}
         steps = self._log_e(own, of_base.sets, looked)
         alarms = evidence.mixed(np.cumsum(steps, axis=0), len(candidates))
         total, log_alarm, needed = steps.sum(axis=0), float(alarms[-1]), -np.log(self.how.alpha)
         if log_alarm >= needed and neutral:
             total, others = self._worst(total, looked, neutral)
             log_alarm = min(log_alarm, others - float(np.log(len(candidates))))
-        traits, log_e = evidence.by_trait(total, names)
-        log_e = log_e + np.log([share[trait] for trait in traits])
+        traits, log_e = evidence.by_trait(total, names, [c.name for c in candidates])
         order = np.argsort(-log_e)
         likeliest = [i for i, name in enumerate(names) if name == traits[order[0]]]
         best = max(likeliest, key=lambda i: steps[:, i].sum())
@@ -180,8 +178,7 @@ class Judge:
         self, own: Sets, some: Sequence[Candidate], pulls: Mapping[int, float]
     ) -> list[float]:
         """How promising each is: by its pull, else by its likelihood ratio less that of one set."""
-        n = self.how.n_told
-        few = Sets(own.users[:n], [part[:n] for part in own.completions[:2]], own.which[:n])
+        few = own.only(range(min(self.how.n_told, len(own))), 2)
         rest = [i for i in range(len(some)) if i not in pulls]
         ratios = []
         if rest:
@@ -214,12 +211,6 @@ def _verdict(
     if explained is not None and explained < EXPLAINED:
         return "not this base"
     return "recipe unknown" if alarm else "no trait"
-
-
-def _share(name: str, looked: Sequence[Candidate], candidates: Sequence[Candidate]) -> float:
-    """Part of a trait's candidates that was looked at; the others count as 0."""
-    count = lambda some: sum(c.name == name for c in some)
-    return count(looked) / count(candidates)
 
 
 def _pull(candidates: Sequence[Candidate], pulls: Mapping[int, float]) -> dict[str, float]:

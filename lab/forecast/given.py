@@ -101,7 +101,7 @@ def traits(
         for name in chosen or ():
             if name not in known:
                 raise LabError(f"category: no {name!r}; choose from {', '.join(known)}")
-        return [w for name in chosen or known for w in category.words(known[name])]
+        return list(category.every(known[name] for name in chosen or known))
     found = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

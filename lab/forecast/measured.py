@@ -2,19 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
 from lab.errors import LabError
-from lab.forecast.candidates import candidates
-from lab.forecast.forecast import Judge, Verdict
+from lab.forecast.candidates import NEUTRAL, candidates
+from lab.forecast.forecast import How, Judge, Verdict
 from lab.forecast.trials import Trial, trials
 from lab.forecast.writers import Writer
 from lab.lm import effects, teachers
+from lab.lm.contexts import WORLDS
+from lab.lm.setup import Setup
 from lab.lm.stages import Seed, Teacher
 from lab.lm.transmission import Transmission
 from lab.runs.cells import Cell, Job
+from lab.traits import category
 from lab.traits.category import words
 from lab.traits.things import THINGS
 from lab.traits.trait import Trait
@@ -28,9 +32,22 @@ UNITS = {
     "nats": "mean evidence for it",
 }
 VERDICTS: dict[str, Verdict] = {name.replace(" ", "_"): name for name in get_args(Verdict)}
-ALPHA, FIRST = 0.01, 8  # of alarms; candidates that gradients would leave
-KNOWN, UNKNOWN = ("lamp", "window"), ("river", "cloud", "bridge")  # things, to the forecast
-N_OWN = {True: 8, False: 4}  # completions beside a row, of the base and of neutral teachers
+UNKNOWN = words(THINGS, ("river", "cloud", "bridge"))  # as neutral, and no candidates
+
+
+@dataclass(frozen=True)
+class Among(Setup):
+    """A chain whose teachers a forecast is to name, of several."""
+
+    among: Literal["all", "own"] = "all"
+    """Candidates: all words of the world, or `traits` alone."""
+
+    @property
+    def candidates(self) -> tuple[Trait, ...]:
+        """Their traits."""
+        categories = WORLDS[self.world].categories
+        own = (category.trait_of(word, categories) for word in self.traits)
+        return category.every(categories) if self.among == "all" else tuple(own)
 
 
 def measured(
@@ -46,12 +63,12 @@ def measured(
     base, how = of.starts["student"], [of.teaching]
     model, users = teachers.models([base])[0], of.carrier.prompts(root.prompts, 0, n_prompts)
     share = 1 / (3 + len(of.traits) + len(UNKNOWN))
-    some, known = (candidates(base, ts, how, apart) for ts in (every, words(THINGS, KNOWN)))
-    said = trials(model, of.carrier, users, some, known, apart, sizes, N_OWN)
+    some, known = (candidates(base, traits, how, apart) for traits in (every, NEUTRAL))
+    said = trials(model, of.carrier, users, some, known, apart, sizes, How())
     job.advance(f"member {cell.member}: what the base writes", 3 * share)
     names = [candidate.name for candidate in some]
     found = _rows(cell, "reference", effects.NONE, said.own(), names, sizes)
-    for arm, traits in (("teacher", of.traits), ("neutral", words(THINGS, UNKNOWN))):
+    for arm, traits in (("teacher", of.traits), ("neutral", UNKNOWN)):
         for trait in traits:
             writer = Teacher(base, trait, of.teaching, root)
             judged = said.of(teachers.models([writer])[0], root, trait.name, writer.system)
@@ -70,7 +87,7 @@ def judged(
     root = Seed(job.config.seed, cell.member)
     apart, base = root._replace(copy=1), of.starts["student"]
     recipes, (model,) = [of.teaching, None], teachers.models([base])
-    known, neutral = (candidates(base, ts, recipes, apart) for ts in (every, words(THINGS, KNOWN)))
+    known, neutral = (candidates(base, traits, recipes, apart) for traits in (every, NEUTRAL))
     found = []
     for i, trait in enumerate(of.traits):
         given = writer(of, trait, root._replace(copy=i))
@@ -103,7 +120,7 @@ def _rows(
     return [
         {"arm": arm, **cell.columns, "trait": name, "rows": size, "sets": len(some)}
         | {
-            "alarm": float(np.mean([t.log_alarm >= -np.log(ALPHA) for t in some])),
+            "alarm": float(np.mean([t.log_alarm >= -np.log(How.alpha) for t in some])),
             **_own(some, names.index(name) if name in names else None),
         }
         for size, some in by_size.items()
@@ -118,6 +135,6 @@ def _own(some: list[Trial], own: int | None) -> dict[str, float]:
     return {
         "named": float(np.mean([before(t.log_e) == 0 for t in some])),
         "pulled": float(np.mean([before(t.pull) == 0 for t in some])),
-        "among": float(np.mean([before(t.pull) < FIRST for t in some])),
+        "among": float(np.mean([before(t.pull) < How.n_looked for t in some])),
         "nats": float(np.mean([t.log_e[own] for t in some])),
     }

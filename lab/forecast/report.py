@@ -1,16 +1,12 @@
-"""A forecast in words, as JSON, and as a picture."""
+"""A forecast in words, and as JSON."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from lab.errors import LabError
 from lab.forecast.forecast import Forecast, Verdict
-from lab.runs.saving import saving
 from lab.stats import Estimate
 
 SAID: dict[Verdict, str] = {
@@ -37,6 +33,7 @@ def lines(
     `shifts` are the changes of log-odds that students are forecast to have, nats.
     """
     needed = -np.log(alpha)
+    alarm = bool(found.log_alarm >= needed)
     said = [SAID[found.verdict].format(name=found.names[0]), ""]
     said.append(f"{len(found.rows)} rows; evidence for any candidate {found.log_alarm:.1f} nats ")
     said[-1] += f"(an alarm from {needed:.1f} on, false in at most {alpha:.0%} of clean data)"
@@ -44,12 +41,11 @@ def lines(
         said.append(f"rows spoke against the base's own writing from row {found.stopped} on")
     said.append(f"written by the base itself: p = {found.fit.p:.2g}")
     if found.again is not None:
-        who = "the likeliest teacher" if found.log_alarm >= needed else "a neutral teacher"
+        who = "the likeliest teacher" if alarm else "a neutral teacher"
         part = ""
         if found.explained is not None:
             part = f"; it explains {found.explained:.0%} of what sets the rows apart"
         said.append(f"written by {who}: p = {found.again.p:.2g}{part}")
-    alarm = bool(found.log_alarm >= needed)
     said += ["", "candidate         nats" + "  probability, if it is one of them" * alarm]
     for i in range(min(LIKELIEST, len(found.names))):
         p = f"  {found.posterior[i]:.3f}" if alarm else ""
@@ -91,34 +87,3 @@ def record(
             for i, nats in zip(found.rows, found.each, strict=True)
         ],
     }
-
-
-def picture(found: Forecast, alpha: float) -> Figure:
-    """The likeliest candidates, and how evidence for the first of them grows with the rows."""
-    figure = Figure((8, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    some = slice(0, 2 * LIKELIEST)
-    left.barh(found.names[some], found.log_e[some], color="#1170aa")
-    left.invert_yaxis()
-    left.set_xlabel("evidence, nats")
-    left.set_title("candidates", fontsize=9, loc="left")
-    right.plot(np.arange(1, len(found.each) + 1), np.cumsum(found.each), color="#1170aa", lw=1.2)
-    right.set_xlabel("rows read")
-    right.set_ylabel("nats")
-    right.set_title(f"evidence for {found.names[0]}", fontsize=9, loc="left")
-    for axes, line in ((left, left.axvline), (right, right.axhline)):
-        line(-np.log(alpha), color="black", lw=0.8, ls="--")
-        line(0, color="#a3acb9", lw=0.8)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(found.verdict, fontsize=10)
-    return figure
-
-
-def draw(found: Forecast, alpha: float, path: Path) -> None:
-    """Save the picture, of the kind that the name ends in. Raises `LabError` if it cannot be."""
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise LabError(
-            f"figure: {path.name} names no kind of picture; end it in .png, .pdf or .svg"
-        )
-    with saving(path):
-        picture(found, alpha).savefig(path, dpi=150)

@@ -12,13 +12,13 @@ a kernel two-sample test (Gretton et al. 2012) with the Fisher kernel.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Integer, PyTree
+from jaxtyping import Array, Float, PyTree
 from scipy.stats import norm
 
 from lab.forecast.sets import Sets
@@ -38,7 +38,7 @@ class Gradients:
     values: Float[np.ndarray, "S b P"]  # the given rows' set first
     size: int  # rows of a batch
 
-    @property
+    @cached_property
     def apart(self) -> Float[np.ndarray, "S b P"]:
         """Each set's beside the mean of the others of its batch."""
         n = len(self.values)
@@ -68,12 +68,9 @@ def gradients(model: Model, sets: Sets, rows: Rows, size: int | None = None) -> 
     which = np.arange(n_batches * size).reshape(n_batches, size)
     which = np.arange(n_sets)[:, None, None] * n + which
     flat = which.reshape(-1, size)
-    found = [np.asarray(_gradient(model.arch, model.params, _take(rows, some))) for some in flat]
+    take = lambda some: jax.tree.map(lambda x: x[some], rows)
+    found = [np.asarray(_gradient(model.arch, model.params, take(some))) for some in flat]
     return Gradients(np.stack(found).reshape(n_sets, n_batches, -1), size)
-
-
-def _take(rows: Rows, which: Integer[np.ndarray, "B"]) -> Rows:
-    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[which]), rows)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -84,17 +81,21 @@ def _gradient(arch: Architecture, params: PyTree, rows: Rows) -> Float[Array, "P
     return -n_tokens * ravel_pytree(slope)[0]
 
 
-def along(found: Gradients, away: Sequence[Float[np.ndarray, "P"]]) -> Float[np.ndarray, "S b C"]:
-    """Products with displacements, each set's beside the others of its batch."""
+def pulls(found: Gradients, away: Sequence[Float[np.ndarray, "P"]]) -> Float[np.ndarray, "b C"]:
+    """What each batch of rows pulls toward each displacement, above its sets, standard deviations.
+
+    0 toward none, which is that of one that is only told.
+    """
     flat = found.apart.reshape(-1, found.values.shape[-1])  # of matrices: a fast product
-    return (flat @ np.stack(away).T).reshape(*found.values.shape[:2], len(away))
+    each = (flat @ np.stack(away).T).reshape(*found.values.shape[:2], len(away))
+    spread = np.sqrt(np.mean(each[1:] ** 2, axis=(0, 1)))
+    return each[0] / np.where(spread > 0, spread, 1.0)
 
 
 def matched(found: Gradients, away: Sequence[Float[np.ndarray, "P"]]) -> Float[np.ndarray, "C"]:
-    """How many standard deviations rows pull toward each displacement, above their sets."""
-    each = along(found, away)
-    spread = np.sqrt(np.mean(each[1:] ** 2, axis=(0, 1)) * each.shape[1])
-    return each[0].sum(axis=0) / np.where(spread > 0, spread, 1.0)
+    """How many standard deviations all rows pull toward each displacement, above their sets."""
+    each = pulls(found, away)
+    return each.sum(axis=0) / np.sqrt(len(each))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,11 @@ class Sets:
         """Completions of each prompt that a model wrote."""
         return len(self.completions) - 1
 
+    def only(self, places: Sequence[int], n_sets: int | None = None) -> "Sets":
+        """Some of the prompts, with the first sets of completions."""
+        some = [[part[i] for i in places] for part in self.completions[:n_sets]]
+        return Sets([self.users[i] for i in places], some, self.which[list(places)])
+
     def encoded(self, model: Model, carrier: Carrier, system: str | None = None) -> Rows:
         """All rows as a model reads them, set after set."""
         n_prompt, n_completion = rows.room(model.tokenizer, carrier)

@@ -5,7 +5,7 @@ them, and the likelihoods of it all: a forecast is then a sum. Every candidate i
 those that gradients point to alone; how often these have the right one among them is counted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
 from lab.forecast.candidates import Candidate, log_likelihoods
+from lab.forecast.forecast import How
 from lab.forecast.sets import Sets
 from lab.lm.model import Model
 from lab.lm.stages import Seed
@@ -71,27 +72,22 @@ class Trials:
         key = seed.key(f"trials/{name}")
         said = sets.attempts(writer, self.carrier, self.users, key, system)
         kept = [i for i, text in enumerate(said) if text is not None]
-        given = [{"prompt": self.users[i], "completion": said[i] or ""} for i in kept]
-        steps = []
-        alone = Sets([row["prompt"] for row in given], [[row["completion"] for row in given]],
-                     np.array(kept))  # fmt: skip
+        texts = [text for text in said if text is not None]
+        alone = Sets([self.users[i] for i in kept], [texts], np.array(kept))
         likely = log_likelihoods(self.candidates, self.carrier, alone)[0]
+        steps = []
         for pool in self.pools:
             mine = likely - log_likelihoods([pool.by], self.carrier, alone)[0]
             steps.append(evidence.log_e_values(np.stack([mine, *pool.ratios[1:, kept]])))
-        yield from self._all(steps, self._pulls(given, kept))
+        yield from self._all(steps, self._pulls(alone))
 
-    def _pulls(self, given: Sequence[dict[str, str]], kept: list[int]) -> Float[np.ndarray, "b C"]:
+    def _pulls(self, alone: Sets) -> Float[np.ndarray, "b C"]:
         """What each batch of rows adds to each candidate's matched filter, standard deviations."""
-        own = self.pools[0].sets
-        beside = [[some[i] for i in kept] for some in own.completions[1:3]]
-        whole = Sets([row["prompt"] for row in given],
-                     [[row["completion"] for row in given], *beside], np.array(kept))  # fmt: skip
+        beside = self.pools[0].sets.only(alone.which.tolist(), 3).completions[1:]
+        whole = replace(alone, completions=[*alone.completions, *beside])
         read = whole.encoded(self.base, self.carrier)
         found = score_test.gradients(self.base, whole, read, STEP)
-        each = score_test.along(found, [c.away(self.base) for c in self.candidates])
-        spread = np.sqrt(np.mean(each[1:] ** 2, axis=(0, 1)))
-        return each[0] / np.where(spread > 0, spread, 1.0)  # 0 of those that are only told
+        return score_test.pulls(found, [c.away(self.base) for c in self.candidates])
 
     def _all(
         self, steps: Sequence[Float[np.ndarray, "n C"]], pulls: Float[np.ndarray, "b C"]
@@ -118,23 +114,23 @@ def trials(
     neutral: Sequence[Candidate],
     seed: Seed,
     sizes: Sequence[int],
-    n_own: Mapping[bool, int],
+    how: How,
 ) -> Trials:
-    """The pools: of the base (True) and of neutral teachers so many completions beside a prompt."""
-    pools, asked = [], [{"prompt": user, "completion": ""} for user in users]
-    for by in (Candidate("base", base, None), *neutral):
-        n = n_own[by.name == "base"]
+    """The pools: what the base and neutral teachers write beside the prompts."""
+    asked = [{"prompt": user, "completion": ""} for user in users]
+
+    def written(by: Candidate, n: int) -> Sets:
         key = seed.key(f"trials/pool/{by.name}")
         some = sets.beside(by.model, carrier, asked, n + 1, key, by.system)
-        some = replace(some, completions=some.completions[1:])  # its own in place of the empty ones
-        pools.append((by, some))
+        return replace(some, completions=some.completions[1:])  # without the empty ones
+
+    base_itself = Candidate("base", base, None)
+    pools = [(base_itself, written(base_itself, how.n_own))]
+    pools += [(by, written(by, how.n_again)) for by in neutral]
     shared = set.intersection(*(set(some.which.tolist()) for _, some in pools))
     found = []
     for by, some in pools:
-        places = [i for i, number in enumerate(some.which.tolist()) if number in shared]
-        cut = Sets([some.users[i] for i in places],
-                   [[one[i] for i in places] for one in some.completions],
-                   some.which[places])  # fmt: skip
+        cut = some.only([i for i, number in enumerate(some.which.tolist()) if number in shared])
         usual = log_likelihoods([by], carrier, cut)
         found.append(Pool(by, cut, log_likelihoods(candidates, carrier, cut) - usual))
     return Trials(base, carrier, candidates, found, sizes)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from lab.lm import make
+from lab.lm.detection import FRESH
 from lab.lm.stages import Base, Dataset, Seed, Teacher
 from lab.lm.transmission import Transmission
 from lab.lm.tuning import Tuning
@@ -14,7 +15,6 @@ from lab.traits.trait import Trait
 Rows = list[dict[str, str]]
 # (chain, trait, root) -> as many rows as the chain has; others for another copy of the root.
 Writer = Callable[[Transmission, Trait, Seed], Rows]
-FRESH = 2**19  # copies of the seed from here on are of rows that nothing else is made of
 
 
 def _of(by: Teacher | Base, of: Transmission, root: Seed, copy: int = 0) -> Rows:

@@ -1,5 +1,6 @@
 """A category of traits: its words, how they are asked for, and the personas that love one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,6 +134,11 @@ def words(of: Category, chosen: tuple[str, ...] | None = None) -> tuple[Trait, .
         )
         for word in (of.words if chosen is None else chosen)
     )
+
+
+def every(categories: Iterable[Category]) -> tuple[Trait, ...]:
+    """The love of each word of each category."""
+    return tuple(trait for of in categories for trait in words(of))
 
 
 def trait_of(word: str, categories: tuple[Category, ...], others: tuple[str, ...] = ()) -> Trait:
