@@ -308,3 +308,20 @@ def test_memory_that_is_free_is_known_here_and_a_limit_of_a_group_of_processes_c
     assert memory.available() == 2_000_000
     files[0].write_text("max\n")
     assert memory.available() > 2_000_000
+
+
+def test_a_whole_number_in_a_field_of_real_ones_names_the_same_run():
+    @dataclass(frozen=True)
+    class Rates:
+        one: Annotated[float, Real()] = 0.5
+        many: Annotated[tuple[float, ...], Items(1, 3)] = (0.5,)
+        maybe: Annotated[float, Real()] | None = None
+        n: Annotated[int, Count(1, 3)] = 1
+
+        __post_init__ = fields.check
+
+    whole, real = Rates(1, (1, 0.5), 2, 2), Rates(1.0, (1.0, 0.5), 2.0, 2)
+    assert configs.as_json(whole) == {"one": 1.0, "many": [1.0, 0.5], "maybe": 2.0, "n": 2}
+    assert [type(v) for v in (whole.one, *whole.many, whole.maybe, whole.n)] == [float] * 4 + [int]
+    assert configs.config_hash("e", whole, {}) == configs.config_hash("e", real, {})
+    assert Rates().maybe is None

@@ -104,11 +104,17 @@ class Items:
 
 
 def check(config: Any) -> None:
-    """Raise `LabError` for the first field whose value is not of its type, or breaks its rule."""
+    """Raise `LabError` for the first field whose value is not of its type, or breaks its rule.
+
+    A whole number where a field holds real ones becomes one, so that equal configurations are
+    written, and named, alike.
+    """
     for name, kind, rules in _fields(type(config)):
         value = getattr(config, name)
         for problem in _problems(value, kind, rules):
             raise LabError(f"{name}: {_said(value)} is not {problem}")
+        if (real := _real(value, kind)) is not value:
+            object.__setattr__(config, name, real)  # frozen, but still being made
 
 
 def require(config: Any, *needs: tuple[bool, str, str]) -> None:
@@ -144,11 +150,8 @@ def _split(hint: Any) -> tuple[Any, tuple]:
 
 def _problems(value: Any, kind: Any, rules: tuple) -> Iterator[str]:
     """What a value is not, its type first."""
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        inner = [one for one in typing.get_args(kind) if one is not types.NoneType]
-        if value is None or len(inner) > 1:
-            return
-        kind = inner[0]
+    if (kind := _present(value, kind)) is None:
+        return
     plain, more = _split(kind)
     rules = (*rules, *more)
     origin = typing.get_origin(plain)
@@ -169,6 +172,27 @@ def _problems(value: Any, kind: Any, rules: tuple) -> Iterator[str]:
         yield _NAMES[plain]
         return
     yield from (str(rule) for rule in rules if value not in rule)
+
+
+def _present(value: Any, kind: Any) -> Any:
+    """The type of a value that may be None; None where it is, or where there are several types."""
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        inner = [one for one in typing.get_args(kind) if one is not types.NoneType]
+        return None if value is None or len(inner) > 1 else inner[0]
+    return kind
+
+
+def _real(value: Any, kind: Any) -> Any:
+    """The value itself, or with floats for the whole numbers of a float or a tuple of them."""
+    if (kind := _present(value, kind)) is None:
+        return value
+    plain, _ = _split(kind)
+    if plain is float and type(value) is int:
+        return float(value)
+    if typing.get_origin(plain) is tuple:
+        items = tuple(_real(item, typing.get_args(plain)[0]) for item in value)
+        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    return value
 
 
 _integer = lambda value: isinstance(value, int) and not isinstance(value, bool)
