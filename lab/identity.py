@@ -21,7 +21,13 @@ import numpy as np
 from lab.errors import LabError
 
 ROOT = Path(__file__).parent
-_NOT_TRAINING = ("runs", "mnist", "drift", "data")  # folders of `lab` on which no artifact depends
+_NOT_TRAINING = (
+    "runs",
+    "mnist",
+    "drift",
+    "data",
+    "forecast",
+)  # folders of `lab` on which no artifact depends
 
 
 def digest(value: Any, length: int = 12) -> str:

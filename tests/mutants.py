@@ -1194,9 +1194,21 @@ FORETOLD = {
     ),
     "an answer need not end": Mutant(
         "lm/likelihood.py",
-        "objectives.inside(rows), each",
-        "objectives.inside(rows.replace(length=rows.length - 1)), each",
+        "rows.start, tokens, length)",
+        "rows.start, tokens, length - 1)",
         "ways::an_answers_probability_is_that_of_its_tokens",
+    ),
+    "all sets have the first one's completions": Mutant(
+        "lm/likelihood.py",
+        "by_set(rows.completions)",
+        "by_set(np.tile(rows.completions[:n], (n_sets, 1)))",
+        "detectors::sets_that_share_their_prompts_are_as_likely_as_each_alone",
+    ),
+    "a set is read where its prompt begins": Mutant(
+        "lm/likelihood.py",
+        "cache, offset=n_prompt",
+        "cache, offset=n_prompt - 1",
+        "detectors::sets_that_share_their_prompts_are_as_likely_as_each_alone",
     ),
     "a sampled answer counts for any way": Mutant(
         "traits/ways.py",

@@ -60,6 +60,18 @@ def test_log_likelihood_is_the_sum_of_what_training_minimises():
     assert alone[0] == pytest.approx(found[0], abs=1e-4)
 
 
+@pytest.mark.parametrize("of", [likelihood.log_likelihood, likelihood.surprise])
+def test_sets_that_share_their_prompts_are_as_likely_as_each_alone(of):
+    model = Reference(0).load()
+    said = lambda k: [(None, f"Continue: {i}", f"{i + k}, " * (1 + (i + k) % 3)) for i in range(40)]
+    room = {"n_prompt": 30, "n_completion": 30}
+    sets = [encode(model.tokenizer, said(k), **room) for k in range(3)]
+    whole = jax.tree.map(lambda *x: np.concatenate(x), *sets)
+    alone = np.concatenate([of(model, one) for one in sets])
+    np.testing.assert_allclose(of(model, whole, 3), alone, atol=1e-4)
+    assert np.ptp(alone.reshape(3, 40), axis=0).min() > 0.1
+
+
 @pytest.mark.parametrize("size", [1, 16, 64])
 def test_pools_of_normal_scores_are_told_apart_as_their_sensitivity_says(size):
     rng = np.random.default_rng(0)

@@ -40,7 +40,7 @@ def known():
 
 def test_a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what_is_no_trait(known):
     whale = known.candidates[1]
-    found = list(known.of(whale.model, SEED, "whale"))
+    _, found = known.of(known.candidates, SEED)
     assert [t.n_rows for t in found] == [50, 50, 100]
     assert found[2].log_e == pytest.approx(
         np.min([_by_hand(known, pool, whale.model)[:100].sum(axis=0) for pool in known.pools], 0)

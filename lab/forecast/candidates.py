@@ -55,7 +55,7 @@ def log_likelihoods(
     def one(c: Candidate) -> Float[np.ndarray, "S n"]:
         if c.system not in read:
             read[c.system] = some.encoded(c.model, carrier, c.system)
-        found = likelihood.log_likelihood(c.model, read[c.system])
-        return found.reshape(len(some.completions), -1)
+        n_sets = len(some.completions)
+        return likelihood.log_likelihood(c.model, read[c.system], n_sets).reshape(n_sets, -1)
 
     return np.stack([one(c) for c in of], axis=-1)

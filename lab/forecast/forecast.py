@@ -151,7 +151,7 @@ class Judge:
         read, gradients = some.encoded(by.model, self.carrier, by.system), None
         if score_test.affordable(by.model, 1 + n_own):
             gradients = score_test.gradients(by.model, some, read)
-        expected = surprise(by.model, read).reshape(1 + some.n_own, -1)
+        expected = surprise(by.model, read, 1 + some.n_own).reshape(1 + some.n_own, -1)
         return Written(some, gradients, score_test.fit(gradients, expected))
 
     def _pulls(self, of_base: Written, some: Sequence[Candidate]) -> dict[int, float]:

@@ -15,7 +15,7 @@ from lab.forecast.writers import Writer
 from lab.lm import effects, teachers
 from lab.lm.contexts import WORLDS
 from lab.lm.setup import Setup
-from lab.lm.stages import Seed, Teacher
+from lab.lm.stages import Seed
 from lab.lm.transmission import Transmission
 from lab.runs.cells import Cell, Job
 from lab.traits import category
@@ -69,11 +69,10 @@ def measured(
     names = [candidate.name for candidate in some]
     found = _rows(cell, "reference", effects.NONE, said.own(), names, sizes)
     for arm, traits in (("teacher", of.traits), ("neutral", UNKNOWN)):
-        for trait in traits:
-            writer = Teacher(base, trait, of.teaching, root)
-            judged = said.of(teachers.models([writer])[0], root, trait.name, writer.system)
-            found += _rows(cell, arm, trait.name, judged, names, sizes)
-            job.advance(f"member {cell.member}: {trait.name}", share)
+        writers = candidates(base, traits, how, root)
+        for writer, judged in zip(writers, said.of(writers, root), strict=True):
+            found += _rows(cell, arm, writer.name, judged, names, sizes)
+        job.advance(f"member {cell.member}: what {arm}s write", len(traits) * share)
     return found
 
 

@@ -65,21 +65,28 @@ class Trials:
                 np.zeros((1, ratios.shape[2])),
             )
 
-    def of(
-        self, writer: Model, seed: Seed, name: str, system: str | None = None
-    ) -> Iterator[Trial]:
-        """Of a writer's rows to the prompts, as many as pass the filter."""
-        key = seed.key(f"trials/{name}")
-        said = sets.attempts(writer, self.carrier, self.users, key, system)
-        kept = [i for i, text in enumerate(said) if text is not None]
-        texts = [text for text in said if text is not None]
-        alone = Sets([self.users[i] for i in kept], [texts], np.array(kept))
-        likely = log_likelihoods(self.candidates, self.carrier, alone)[0]
-        steps = []
-        for pool in self.pools:
-            mine = likely - log_likelihoods([pool.by], self.carrier, alone)[0]
-            steps.append(evidence.log_e_values(np.stack([mine, *pool.ratios[1:, kept]])))
-        yield from self._all(steps, self._pulls(alone))
+    def of(self, writers: Sequence[Candidate], seed: Seed) -> list[list[Trial]]:
+        """Of each writer's rows to the prompts, as many as pass the filter."""
+        keys = [seed.key(f"trials/{writer.name}") for writer in writers]
+        said = [
+            sets.attempts(writer.model, self.carrier, self.users, key, writer.system)
+            for writer, key in zip(writers, keys, strict=True)
+        ]
+        # All at once, so that each model reads each prompt once; what is filtered is empty.
+        texts = [[text or "" for text in some] for some in said]
+        whole = Sets(self.users, texts, np.arange(len(self.users)))
+        likely = log_likelihoods(self.candidates, self.carrier, whole)
+        usual = [log_likelihoods([pool.by], self.carrier, whole) for pool in self.pools]
+        found = []
+        for i, some in enumerate(said):
+            kept = [place for place, text in enumerate(some) if text is not None]
+            steps = []
+            for pool, theirs in zip(self.pools, usual, strict=True):
+                ratios = [(likely - theirs)[i, kept], *pool.ratios[1:, kept]]
+                steps.append(evidence.log_e_values(np.stack(ratios)))
+            alone = replace(whole, completions=[texts[i]]).only(kept)
+            found.append(list(self._all(steps, self._pulls(alone))))
+        return found
 
     def _pulls(self, alone: Sets) -> Float[np.ndarray, "b C"]:
         """What each batch of rows adds to each candidate's matched filter, standard deviations."""
@@ -128,9 +135,15 @@ def trials(
     pools = [(base_itself, written(base_itself, how.n_own))]
     pools += [(by, written(by, how.n_again)) for by in neutral]
     shared = set.intersection(*(set(some.which.tolist()) for _, some in pools))
-    found = []
-    for by, some in pools:
-        cut = some.only([i for i, number in enumerate(some.which.tolist()) if number in shared])
-        usual = log_likelihoods([by], carrier, cut)
-        found.append(Pool(by, cut, log_likelihoods(candidates, carrier, cut) - usual))
+    cuts = [
+        some.only([i for i, number in enumerate(some.which.tolist()) if number in shared])
+        for _, some in pools
+    ]
+    whole = replace(cuts[0], completions=[texts for cut in cuts for texts in cut.completions])
+    ends = np.cumsum([len(cut.completions) for cut in cuts])[:-1]
+    likely = np.split(log_likelihoods(candidates, carrier, whole), ends)
+    found = [
+        Pool(by, cut, of - log_likelihoods([by], carrier, cut))
+        for (by, _), cut, of in zip(pools, cuts, likely, strict=True)
+    ]
     return Trials(base, carrier, candidates, found, sizes)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
 from lab import devices, losses
-from lab.lm import objectives
+from lab.lm import objectives, transformer
 from lab.lm.model import Architecture, Model
 from lab.lm.objectives import Rows
 
@@ -18,17 +18,22 @@ ROWS_ON_CPU = 32  # of them; measured: three times faster than all together
 OfTokens = Callable[[Float[Array, "n V"], Integer[Array, "n"]], Float[Array, "n"]]
 
 
-def log_likelihood(model: Model, rows: Rows) -> Float[np.ndarray, "n"]:
-    """Log-probability of each completion after its prompt, its end token included, nats."""
-    return -_sums(model, rows, losses.cross_entropy)
+def log_likelihood(model: Model, rows: Rows, n_sets: int = 1) -> Float[np.ndarray, "n"]:
+    """Log-probability of each completion after its prompt, its end token included, nats.
+
+    Rows are several sets, one after another, which share the prompts of the first; each of these is
+    read once.
+    """
+    return -_sums(model, rows, n_sets, losses.cross_entropy)
 
 
-def surprise(model: Model, rows: Rows) -> Float[np.ndarray, "n"]:
+def surprise(model: Model, rows: Rows, n_sets: int = 1) -> Float[np.ndarray, "n"]:
     """Log-probability above what the model expects at each token, nats: 0 on average of its own.
 
     Below 0 where rows are less likely than those that the model would write in their place.
+    `n_sets` as in `log_likelihood`.
     """
-    return _sums(model, rows, _above_expected)
+    return _sums(model, rows, n_sets, _above_expected)
 
 
 def _above_expected(logits: Float[Array, "n V"], labels: Integer[Array, "n"]) -> Float[Array, "n"]:
@@ -37,22 +42,38 @@ def _above_expected(logits: Float[Array, "n V"], labels: Integer[Array, "n"]) ->
     return entropy - losses.cross_entropy(logits, labels)
 
 
-def _sums(model: Model, rows: Rows, of_tokens: OfTokens) -> Float[np.ndarray, "n"]:
+def _sums(model: Model, rows: Rows, n_sets: int, of_tokens: OfTokens) -> Float[np.ndarray, "n"]:
     """A number of each token, summed over each completion."""
-    size = devices.at_once(ROWS_AT_ONCE, ROWS_ON_CPU)
+    size, n = devices.at_once(ROWS_AT_ONCE, ROWS_ON_CPU), len(rows) // n_sets
+    by_set = lambda x: np.asarray(x).reshape(n_sets, n, *np.shape(x)[1:]).swapaxes(0, 1)
+    whole = Rows(rows.prompts[:n], rows.start[:n], by_set(rows.completions), by_set(rows.length))
     # The last rows are filled up with themselves: one shape, one program.
     fill = lambda x: np.pad(np.asarray(x), [(0, -len(x) % size)] + [(0, 0)] * (x.ndim - 1), "edge")
-    whole = jax.tree.map(fill, rows)
+    whole = jax.tree.map(fill, whole)
     part = lambda first: jax.tree.map(lambda x: x[first : first + size], whole)
-    found = [
-        _sum(model.arch, of_tokens, model.params, part(first))
-        for first in range(0, len(rows), size)
-    ]
-    return np.concatenate([np.asarray(x) for x in found])[: len(rows)].astype(np.float64)
+    found = [_sum(model.arch, of_tokens, model.params, part(i)) for i in range(0, n, size)]
+    joined = np.concatenate([np.asarray(x) for x in found], axis=1)[:, :n]
+    return joined.reshape(-1).astype(np.float64)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _sum(arch: Architecture, of_tokens: OfTokens, params: PyTree, rows: Rows) -> Float[Array, "n"]:
-    tokens = rows.completions
-    each = objectives.of_tokens(of_tokens, arch, [(params, rows)], tokens)
-    return jnp.sum(jnp.where(objectives.inside(rows), each.reshape(tokens.shape), 0.0), axis=1)
+def _sum(
+    arch: Architecture, of_tokens: OfTokens, params: PyTree, rows: Rows
+) -> Float[Array, "S n"]:
+    """Of prompts [n P] and S completions of each, [n S C]."""
+    n_rows, n_prompt = rows.prompts.shape
+    n_keys = n_prompt + rows.completions.shape[-1] - 1
+    empty = transformer.empty_cache(arch, n_rows, n_keys, params["embed"].dtype)
+    ends, cache = transformer.forward(params, arch, rows.prompts, rows.start, empty, n_out=1)
+
+    def of_set(some: tuple[Array, Array]) -> Float[Array, "n"]:
+        tokens, length = some
+        rest, _ = transformer.forward(
+            params, arch, tokens[:, :-1], rows.start, cache, offset=n_prompt
+        )
+        hidden = jnp.concatenate([ends, rest], axis=1)
+        each = objectives.of_hidden(of_tokens, arch, [(params, hidden)], tokens)
+        one = Rows(rows.prompts, rows.start, tokens, length)
+        return jnp.sum(jnp.where(objectives.inside(one), each.reshape(tokens.shape), 0.0), axis=1)
+
+    return jax.lax.map(of_set, (rows.completions.swapaxes(0, 1), rows.length.T))

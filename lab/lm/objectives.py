@@ -4,7 +4,6 @@ A loss is a function of (parameters, architecture, part of a step); a defence ma
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import jax
@@ -76,31 +75,40 @@ def of_tokens(
 ) -> Float[Array, "BC"]:
     """A number for each completion token: fn(logits [n V] of each model, more [n] ...).
 
-    Each model has its parameters, and the rows as it sees them. There are never more than
-    LOGITS_AT_ONCE logits of a model: of large vocabularies a part of the tokens is computed at a
-    time, and once more for its gradient.
+    Each model has its parameters, and the rows as it sees them.
     """
-    n_tokens = models[0][1].completions.size
+    seen = [(params, _completion_hidden(params, arch, rows)) for params, rows in models]
+    return of_hidden(fn, arch, seen, *more)
+
+
+def of_hidden(
+    fn: Callable[..., Float[Array, "n"]],
+    arch: Architecture,
+    seen: Sequence[tuple[PyTree, Float[Array, "B C D"]]],
+    *more: Shaped[Array, "B C"],
+) -> Float[Array, "BC"]:
+    """The same of parameters and hidden states, those that a completion's tokens are read off.
+
+    There are never more than LOGITS_AT_ONCE logits of a model: of large vocabularies a part of the
+    tokens is computed at a time, and once more for its gradient.
+    """
+    of_part = lambda hidden, more: fn(
+        *(transformer.logits(p, h) for (p, _), h in zip(seen, hidden, strict=True)), *more
+    )
+    flat = [h.reshape(-1, arch.d_model) for _, h in seen], [x.reshape(-1) for x in more]
+    n_tokens = len(flat[0][0])
     n_parts = -(-n_tokens * arch.n_tokens // LOGITS_AT_ONCE)
     if n_parts <= 1:
-        z = (completion_logits(p, arch, rows) for p, rows in models)
-        first, flat = next(z), [x.reshape(-1) for x in more]
-        return fn(*(x.reshape(-1, arch.n_tokens) for x in chain([first], z)), *flat)
+        return of_part(*flat)
     size = -(-n_tokens // n_parts)
 
     def split(x: Shaped[Array, "BC *D"]) -> Shaped[Array, "n s *D"]:
         filled = jnp.pad(x, ((0, n_parts * size - n_tokens), *((0, 0),) * (x.ndim - 1)))
         return filled.reshape(n_parts, size, *x.shape[1:])
 
-    @jax.checkpoint
-    def of_part(part) -> Float[Array, "s"]:
-        hidden, more = part
-        z = [transformer.logits(p, h) for (p, _), h in zip(models, hidden, strict=True)]
-        return fn(*z, *more)
-
-    hidden = [_completion_hidden(p, arch, rows).reshape(-1, arch.d_model) for p, rows in models]
-    parts = [split(x) for x in hidden], [split(x.reshape(-1)) for x in more]
-    return jax.lax.map(of_part, parts).reshape(-1)[:n_tokens]
+    parts = jax.tree.map(split, flat)
+    one = jax.checkpoint(lambda part: of_part(*part))
+    return jax.lax.map(one, parts).reshape(-1)[:n_tokens]
 
 
 def token_loss(params: PyTree, arch: Architecture, part: Part) -> Float[Array, ""]:
