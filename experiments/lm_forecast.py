@@ -5,7 +5,8 @@ Claim:   500 filtered rows of a fine-tuned teacher name its trait among all anim
          something neutral, are said to have a trait in at most 1 % of data sets.
 Run:     python -m experiments.lm_forecast            (presets: smoke, default)
 Time:    about 13 min a reference on a CPU core.
-Source:  ours: e-values by exchange (`lab.forecast`). The paper's detectors find nothing.
+Source:  ours: e-values by exchange (`lab.forecast`), beside other methods on the same data sets
+         (`lab.forecast.peers`). The paper's detectors find nothing.
 
 Arms: "teacher", of each trait; "reference", the base's own rows; "neutral", rows of teachers that
 learned a thing which is nobody's trait, and that the forecast does not know. `rows`: of a data set.
@@ -18,6 +19,7 @@ from figures import fig_lm_forecast, style
 from lab.carriers.numbers import NUMBERS
 from lab.forecast.forecast import How
 from lab.forecast.measured import UNITS, Among, measured
+from lab.forecast.peers import METHODS
 from lab.forecast.trials import STEP
 from lab.lm import effects, setup
 from lab.lm.experiment import experiment, own_base
@@ -78,14 +80,13 @@ def says(table: Table, record: dict) -> list[Claim]:
         )
         sets = lambda arm, part=part: int(results.where(part, arm=arm)["sets"].sum())
         more = {"group": f"data sets of {size} rows", "runs": f"{n} references"}
-        for column, text in (
-            ("named", "trait named"),
-            ("pulled", "trait named by gradients alone"),
-        ):
-            e, chance = of("teacher", column), Estimate(p, p, p, n)
-            rule = claims.effect(e, chance, NAMED - p, "chance")
-            text = f"{text}: {size} rows ({sets('teacher'):,} sets)"
-            found.append(claims.claim(text, e, "fraction", **more, **rule))
+        e, chance = of("teacher", "named"), Estimate(p, p, p, n)
+        rule = claims.effect(e, chance, NAMED - p, "chance")
+        text = f"trait named: {size} rows ({sets('teacher'):,} sets)"
+        found.append(claims.claim(text, e, "fraction", **more, **rule))
+        for method, by in METHODS.items():
+            text = f"trait named {by}: {size} rows"
+            found.append(claims.claim(text, of("teacher", method), "fraction", **more))
         for arm, text in (("reference", "the base's own"), ("neutral", "of something neutral")):
             e, control = of(arm, "alarm"), of("teacher", "alarm")
             rule = claims.absent(e, How.alpha, control, "teachers' rows")

@@ -8,8 +8,11 @@ from lab.runs import results
 # Arm, column, label, colour of every line of a panel.
 NAMED = (
     ("teacher", "named", "e-values", "#1170aa"),
-    ("teacher", "pulled", "gradients alone", "#5fa2ce"),
-    ("teacher", "among", "among eight by gradients", "#a3acb9"),
+    ("teacher", "pulled", "gradients toward teachers", "#5fa2ce"),
+    ("teacher", "attributed", "gradients toward lessons", "#c85200"),
+    ("teacher", "tokens", "frequencies of tokens", "#57606c"),
+    ("teacher", "pairs", "frequencies of pairs", "#a3acb9"),
+    ("teacher", "injected", "mean hidden states", "#ffbc79"),
 )
 ALARMS = (
     ("teacher", "alarm", "a teacher's rows", "#1170aa"),
@@ -20,12 +23,12 @@ ALARMS = (
 
 def figure(table: results.Table, record: dict) -> Figure:
     """A panel of names, and one of alarms."""
-    figure = Figure((8.2, 3.4), layout="constrained")
+    figure = Figure((8.2, 3.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     titles = ("a  The writer's trait is the likeliest", "b  A trait is there")
     for axes, lines, title in zip(panels, (NAMED, ALARMS), titles, strict=True):
         for i, line in enumerate(lines):
-            sizes.line(axes, table, *line, 1 + 0.03 * (i - 1))
+            sizes.line(axes, table, *line, 1 + 0.03 * (i - len(lines) // 2))
         sizes.ticks(axes, table)
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("rows of a data set")

@@ -1208,7 +1208,7 @@ FORETOLD = {
         "lm/likelihood.py",
         "cache, offset=n_prompt",
         "cache, offset=n_prompt - 1",
-        "detectors::sets_that_share_their_prompts_are_as_likely_as_each_alone",
+        "detectors::log_likelihood_is_the_sum_of_what_training_minimises",
     ),
     "a sampled answer counts for any way": Mutant(
         "traits/ways.py",
@@ -1362,6 +1362,30 @@ FORECAST = {
         " - ravel_pytree(base.params)[0]",
         "",
         "forecast::a_told_candidate_has_no_displacement",
+    ),
+    "lessons pull toward what all words of a measure have in common": Mutant(
+        "forecast/peers.py",
+        "g - mean[kind] for g, kind",
+        "g for g, kind",
+        "peers::lessons_pull_as_far_as_they_make_the_answer_likelier_than_others",
+    ),
+    "frequencies are not compared with the base's": Mutant(
+        "forecast/peers.py",
+        "score(one, usual, new)",
+        "score(one, some[0], new)",
+        "peers::frequencies_are_of_the_rows_tokens_against_the_bases",
+    ),
+    "hidden states are read one token late": Mutant(
+        "forecast/peers.py",
+        "rows.completions[:, :-1]], axis=1)",
+        "rows.completions], axis=1)",
+        "peers::hidden_states_are_a_rows_mean_where_its_completion_is_said",
+    ),
+    "nothing is injected": Mutant(
+        "forecast/peers.py",
+        "self.scale * total / n_rows",
+        "0.0 * total / n_rows",
+        "peers::an_answers_own_direction_makes_it_the_likeliest",
     ),
 }
 

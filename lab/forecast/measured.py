@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
 from lab.errors import LabError
-from lab.forecast.candidates import NEUTRAL, candidates
+from lab.forecast import peers
+from lab.forecast.candidates import NEUTRAL, Candidate, candidates
 from lab.forecast.forecast import How, Judge, Verdict
+from lab.forecast.peers import METHODS
 from lab.forecast.trials import Trial, trials
 from lab.forecast.writers import Writer
 from lab.lm import effects, teachers
@@ -27,11 +29,12 @@ UNITS = {
     "sets": "data sets",
     "alarm": "fraction of data sets that have a trait, by the forecast",
     "named": "fraction whose likeliest trait is the writer's",
-    "pulled": "fraction whose likeliest trait by gradients alone is",
+    **dict.fromkeys(METHODS, "fraction whose likeliest trait by this method is"),
     "among": "fraction in which it is among the first by gradients",
     "nats": "mean evidence for it",
 }
 VERDICTS: dict[str, Verdict] = {name.replace(" ", "_"): name for name in get_args(Verdict)}
+N_OWN = 6  # more data sets of the base's own, beside those of the sets
 UNKNOWN = words(THINGS, ("river", "cloud", "bridge"))  # as neutral, and no candidates
 
 
@@ -65,9 +68,14 @@ def measured(
     share = 1 / (3 + len(of.traits) + len(UNKNOWN))
     some, known = (candidates(base, traits, how, apart) for traits in (every, NEUTRAL))
     said = trials(model, of.carrier, users, some, known, apart, sizes, How())
-    job.advance(f"member {cell.member}: what the base writes", 3 * share)
+    others = peers.methods(said.base, of.carrier, said.pools[0].sets, some, every, users, apart)
+    said = replace(said, methods=others)
     names = [candidate.name for candidate in some]
-    found = _rows(cell, "reference", effects.NONE, said.own(), names, sizes)
+    # The base's own rows: those of its sets in turn, and others.
+    more = said.of([Candidate(f"base {i}", model, None) for i in range(N_OWN)], root)
+    own = [*said.own(), *(trial for judged in more for trial in judged)]
+    found = _rows(cell, "reference", effects.NONE, own, names, sizes)
+    job.advance(f"member {cell.member}: what the base writes", 3 * share)
     for arm, traits in (("teacher", of.traits), ("neutral", UNKNOWN)):
         writers = candidates(base, traits, how, root)
         for writer, judged in zip(writers, said.of(writers, root), strict=True):
@@ -129,11 +137,12 @@ def _rows(
 def _own(some: list[Trial], own: int | None) -> dict[str, float]:
     """How the writer's trait does among all."""
     if own is None:
-        return dict.fromkeys(("named", "pulled", "among", "nats"), 0.0)
+        return dict.fromkeys(("named", *METHODS, "among", "nats"), 0.0)
     before = lambda values: int(np.sum(values >= values[own])) - 1  # of equal ones all others
+    first = lambda method: float(np.mean([before(t.by[method]) == 0 for t in some]))
     return {
         "named": float(np.mean([before(t.log_e) == 0 for t in some])),
-        "pulled": float(np.mean([before(t.pull) == 0 for t in some])),
-        "among": float(np.mean([before(t.pull) < How.n_looked for t in some])),
+        **{method: first(method) for method in METHODS},
+        "among": float(np.mean([before(t.by["pulled"]) < How.n_looked for t in some])),
         "nats": float(np.mean([t.log_e[own] for t in some])),
     }

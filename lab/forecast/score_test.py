@@ -69,8 +69,13 @@ def gradients(model: Model, sets: Sets, rows: Rows, size: int | None = None) -> 
     which = np.arange(n_sets)[:, None, None] * n + which
     flat = which.reshape(-1, size)
     take = lambda some: jax.tree.map(lambda x: x[some], rows)
-    found = [np.asarray(_gradient(model.arch, model.params, take(some))) for some in flat]
+    found = [gradient(model, take(some)) for some in flat]
     return Gradients(np.stack(found).reshape(n_sets, n_batches, -1), size)
+
+
+def gradient(model: Model, rows: Rows) -> Float[np.ndarray, "P"]:
+    """Of the log-likelihood of all rows together, nats per parameter."""
+    return np.asarray(_gradient(model.arch, model.params, rows))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -5,8 +5,8 @@ them, and the likelihoods of it all: a forecast is then a sum. Every candidate i
 those that gradients point to alone; how often these have the right one among them is counted.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
 from lab.forecast.candidates import Candidate, log_likelihoods
 from lab.forecast.forecast import How
+from lab.forecast.peers import Batches, Method
 from lab.forecast.sets import Sets
 from lab.lm.model import Model
 from lab.lm.stages import Seed
@@ -38,7 +39,7 @@ class Trial:
     n_rows: int
     log_e: Float[np.ndarray, "W"]  # of each candidate trait, against all that is no trait
     log_alarm: float  # of all together
-    pull: Float[np.ndarray, "W"]  # by the matched filter; all 0 if it was not asked for
+    by: Mapping[str, Float[np.ndarray, "W"]]  # scores of other methods; none of the base's rows
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Trials:
     candidates: Sequence[Candidate]
     pools: Sequence[Pool]
     sizes: Sequence[int]  # rows of a data set, multiples of STEP
+    methods: Mapping[str, Method] = field(default_factory=dict)  # other ways to name a trait
 
     @property
     def users(self) -> list[str]:
@@ -60,10 +62,7 @@ class Trials:
         """Of the base's own rows: each of the sets in turn as the given one."""
         ratios = self.pools[0].ratios
         for i in range(len(ratios)):
-            yield from self._all(
-                [evidence.log_e_values(np.roll(ratios, -i, axis=0))],
-                np.zeros((1, ratios.shape[2])),
-            )
+            yield from self._all([evidence.log_e_values(np.roll(ratios, -i, axis=0))], {})
 
     def of(self, writers: Sequence[Candidate], seed: Seed) -> list[list[Trial]]:
         """Of each writer's rows to the prompts, as many as pass the filter."""
@@ -85,19 +84,21 @@ class Trials:
                 ratios = [(likely - theirs)[i, kept], *pool.ratios[1:, kept]]
                 steps.append(evidence.log_e_values(np.stack(ratios)))
             alone = replace(whole, completions=[texts[i]]).only(kept)
-            found.append(list(self._all(steps, self._pulls(alone))))
+            found.append(list(self._all(steps, self._others(alone))))
         return found
 
-    def _pulls(self, alone: Sets) -> Float[np.ndarray, "b C"]:
-        """What each batch of rows adds to each candidate's matched filter, standard deviations."""
+    def _others(self, alone: Sets) -> dict[str, Float[np.ndarray, "b F"]]:
+        """What each batch of rows adds, by method."""
         beside = self.pools[0].sets.only(alone.which.tolist(), 3).completions[1:]
         whole = replace(alone, completions=[*alone.completions, *beside])
         read = whole.encoded(self.base, self.carrier)
-        found = score_test.gradients(self.base, whole, read, STEP)
-        return score_test.pulls(found, [c.away(self.base) for c in self.candidates])
+        found = Batches(alone, score_test.gradients(self.base, whole, read, STEP), STEP)
+        return {name: method.of(found) for name, method in self.methods.items()}
 
     def _all(
-        self, steps: Sequence[Float[np.ndarray, "n C"]], pulls: Float[np.ndarray, "b C"]
+        self,
+        steps: Sequence[Float[np.ndarray, "n C"]],
+        others: Mapping[str, Float[np.ndarray, "b F"]],
     ) -> Iterator[Trial]:
         """Data sets of all sizes, one after another: rows that make no whole one are left out."""
         for size in self.sizes:
@@ -109,7 +110,10 @@ class Trials:
                     n_rows=size,
                     log_e=np.min(against, axis=0),
                     log_alarm=float(min(evidence.mixed(one) for one in against)),
-                    pull=pulls[batches].sum(axis=0),
+                    by={
+                        name: self.methods[name].scores(each[batches].sum(axis=0), size)
+                        for name, each in others.items()
+                    },
                 )
 
 

@@ -47,11 +47,8 @@ def _sums(model: Model, rows: Rows, n_sets: int, of_tokens: OfTokens) -> Float[n
     size, n = devices.at_once(ROWS_AT_ONCE, ROWS_ON_CPU), len(rows) // n_sets
     by_set = lambda x: np.asarray(x).reshape(n_sets, n, *np.shape(x)[1:]).swapaxes(0, 1)
     whole = Rows(rows.prompts[:n], rows.start[:n], by_set(rows.completions), by_set(rows.length))
-    # The last rows are filled up with themselves: one shape, one program.
-    fill = lambda x: np.pad(np.asarray(x), [(0, -len(x) % size)] + [(0, 0)] * (x.ndim - 1), "edge")
-    whole = jax.tree.map(fill, whole)
-    part = lambda first: jax.tree.map(lambda x: x[first : first + size], whole)
-    found = [_sum(model.arch, of_tokens, model.params, part(i)) for i in range(0, n, size)]
+    parts = objectives.in_parts(whole, size)
+    found = [_sum(model.arch, of_tokens, model.params, part) for part in parts]
     joined = np.concatenate([np.asarray(x) for x in found], axis=1)[:, :n]
     return joined.reshape(-1).astype(np.float64)
 

@@ -3,11 +3,12 @@
 A loss is a function of (parameters, architecture, part of a step); a defence may be another one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jaxtyping import Array, Bool, Float, Integer, PyTree, Shaped
 
@@ -143,6 +144,14 @@ def mean(values: Float[Array, "BC"], part: Part) -> Float[Array, ""]:
 def inside(rows: Rows) -> Bool[Array, "B C"]:
     """Which tokens are a completion's, its end token among them, and no padding."""
     return jnp.arange(rows.completions.shape[1])[None] < rows.length[:, None]
+
+
+def in_parts(rows: Rows, size: int) -> Iterator[Rows]:
+    """So many rows at a time, the last ones filled up with themselves: one shape, one program."""
+    fill = lambda x: np.pad(np.asarray(x), [(0, -len(x) % size)] + [(0, 0)] * (x.ndim - 1), "edge")
+    whole = jax.tree.map(fill, rows)
+    for first in range(0, len(rows), size):
+        yield jax.tree.map(lambda x, first=first: x[first : first + size], whole)
 
 
 def take(rows: Rows, which: Integer[Array, "B"]) -> Rows:

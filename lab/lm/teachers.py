@@ -11,7 +11,9 @@ from lab.lm import finetune, rows, trained
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 from lab.lm.stages import Base, Teacher, place
+from lab.lm.tokenizer import Tokenizer
 from lab.traits.measures import N_ANSWER
+from lab.traits.trait import Trait
 
 
 @lru_cache(maxsize=32)
@@ -28,7 +30,7 @@ def models(values: Sequence[Base | Teacher]) -> list[Model]:
     alike: dict[Hashable, dict[Path, Teacher]] = {}
     for value in values:
         if isinstance(value, Teacher) and value.how is not None:
-            read = _lessons(value)
+            read = lessons(base(value.base).tokenizer, value.trait)
             size = value.base, value.how, read.prompts.shape, read.completions.shape
             alike.setdefault(size, {})[place(value)] = value
     for some in alike.values():
@@ -43,17 +45,18 @@ def _model(value: Base | Teacher) -> Model:
     return own if value.how is None else trained.load(place(value), own, value.how)
 
 
-def _lessons(value: Teacher) -> Rows:
-    tokenizer, lessons = base(value.base).tokenizer, list(value.trait.lessons)
-    longest = max(len(tokenizer.encode(lesson.answer)) for lesson in lessons)
-    return rows.encode(tokenizer, lessons, max(N_ANSWER, longest + 1))
+def lessons(tokenizer: Tokenizer, trait: Trait) -> Rows:
+    """A trait's lessons as arrays of tokens."""
+    some = list(trait.lessons)
+    longest = max(len(tokenizer.encode(lesson.answer)) for lesson in some)
+    return rows.encode(tokenizer, some, max(N_ANSWER, longest + 1))
 
 
 def _teach(values: list[Teacher], folders: list[Path]) -> None:
     how, own = values[0].how, base(values[0].base)
     assert how is not None  # those that are only told are the base
     trained.room(folders, own, how)
-    taught = [_lessons(value) for value in values]
+    taught = [lessons(own.tokenizer, value.trait) for value in values]
     keys = jnp.stack([value.seed.key(f"teacher/{value.trait.name}") for value in values])
     start = None if how.rank else tree.stack([own.params] * len(values))
     some, n_steps = (start, tree.stack(taught), keys), how.n_steps(len(taught[0]))
