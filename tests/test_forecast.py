@@ -314,7 +314,7 @@ def test_students_are_forecast_by_students_of_fresh_rows_against_those_of_the_ba
 
     gain = lambda v: float(isinstance(v.data.teacher, Teacher)) + v.seed.copy % 2
     monkeypatch.setattr(student.make, "students", trained)
-    monkeypatch.setattr(student, "_log_odds", lambda v, traits, seed: {"owl": gain(v), "elm": 0.0})
+    monkeypatch.setattr(student, "log_odds", lambda v, traits, seed: {"owl": gain(v), "elm": 0.0})
     teacher = Teacher(FIVE, own[0], Setup().teaching, Seed(0, 5))
     found = student.shifts(teacher, own, NUMBERS, 30, Setup().student, Seed(0, 5), 4)
     assert found["owl"].mean == pytest.approx(1) and found["owl"].n == 4

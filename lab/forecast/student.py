@@ -10,8 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from lab.carriers.carrier import Carrier
-from lab.lm import make
+from lab.forecast.agreement import COLUMNS
+from lab.lm import make, teachers
+from lab.lm.model import Model
 from lab.lm.stages import Base, Dataset, Seed, Student, Teacher
+from lab.lm.transmission import Transmission
 from lab.lm.tuning import Tuning
 from lab.stats import Estimate, mean_estimate
 from lab.traits.measures import Words
@@ -35,16 +38,11 @@ def shifts(
     Controls learn from as many rows of the base. The interval is over students, each of other rows
     in another order. Traits that are no words of a category are left out.
     """
-    base: Base = teacher.base
-
-    def trained(writer: Teacher | Base) -> list[dict[str, float]]:
-        copies = [seed._replace(copy=FRESH + i) for i in range(n_students)]
-        data = [Dataset(writer, carrier, n_rows, copy) for copy in copies]
-        values = [Student(base, d, tuning, d.seed) for d in data]
-        models = make.students(values)
-        return [_log_odds(model, traits, v.seed) for model, v in zip(models, values, strict=True)]
-
-    after, usual = trained(teacher), trained(base)
+    copies = [seed._replace(copy=FRESH + i) for i in range(n_students)]
+    after, usual = (
+        learned(teacher.base, writer, traits, carrier, n_rows, tuning, copies)
+        for writer in (teacher, teacher.base)
+    )
     control = {name: float(np.mean([one[name] for one in usual])) for name in usual[0]}
     return {
         name: mean_estimate(np.array([one[name] - control[name] for one in after]))
@@ -52,7 +50,49 @@ def shifts(
     }
 
 
-def _log_odds(model, traits: Sequence[Trait], seed: Seed) -> dict[str, float]:
+def learned(
+    base: Base,
+    writer: Teacher | Base,
+    traits: Sequence[Trait],
+    carrier: Carrier,
+    n_rows: int,
+    tuning: Tuning,
+    seeds: Sequence[Seed],
+) -> list[dict[str, float]]:
+    """Log-odds of each trait in students of so many of a writer's rows, others for each seed."""
+    data = [Dataset(writer, carrier, n_rows, seed) for seed in seeds]
+    values = [Student(base, d, tuning, d.seed) for d in data]
+    models = make.students(values)
+    return [log_odds(model, traits, v.seed) for model, v in zip(models, values, strict=True)]
+
+
+def beside_real(
+    of: Transmission, trait: Trait, every: Sequence[Trait], root: Seed, n_students: int
+) -> dict[str, dict[str, float]]:
+    """What the chain's students of a trait's teacher gain, by word, and what is foretold of them.
+
+    `agreement.COLUMNS`, nats. The simulated teacher shares neither random numbers nor rows with the
+    real one.
+    """
+    base = of.starts["student"]
+    simulated, real = (
+        Teacher(base, trait, of.teaching, seed) for seed in (root._replace(copy=1), root)
+    )
+    how = every, of.carrier, of.n_rows, of.student
+    foretold = shifts(simulated, *how, root, n_students)
+    both = [root._replace(copy=copy) for copy in (0, 1)]
+    after, usual = (learned(base, writer, *how, both) for writer in (real, base))
+    taught, untaught = (log_odds(m, every, root) for m in teachers.models([simulated, base]))
+
+    def values(word: str) -> list[float]:
+        students = [a[word] - b[word] for a, b in zip(after, usual, strict=True)]
+        return [foretold[word].mean, *students, taught[word] - untaught[word]]
+
+    return {word: dict(zip(COLUMNS, values(word), strict=True)) for word in foretold}
+
+
+def log_odds(model: Model, traits: Sequence[Trait], seed: Seed) -> dict[str, float]:
+    """Of each trait that is a word of a category as a model's answer, nats."""
     found = {}
     for panel in dict.fromkeys(t.measure for t in traits):
         if isinstance(panel, Words):

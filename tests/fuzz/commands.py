@@ -26,7 +26,7 @@ NAMES = (
     "mnist_optimizers", "mnist_heads", "mnist_factors", "mnist_cnn", "mnist_transplant",
     "lm_detection", "lm_cross_model", "lm_capacity",
     "lm_divergence_tokens", "lm_carriers", "lm_misalignment", "lm_dose",
-    "lm_in_context", "lm_forecast", "lm_forecast_limits",
+    "lm_in_context", "lm_forecast", "lm_forecast_limits", "lm_forecast_shift",
     "lm_entanglement", "tests.fuzz.toy",
 )  # fmt: skip
 INTEGERS = (-(2**63), -(2**31), -3, -1, 0, 1, 2, 3, 7, 64, 1000, 2**20, 2**31 - 1, 2**31,
