@@ -43,7 +43,7 @@ class Config(Among):
         *("dolphin", "eagle", "elephant", "owl", "wolf", "tiger", "fox", "cat", "penguin", "whale"),
         *("cherry", "maple", "oak", "sequoia", "willow", "pine", "elm", "fir", "olive", "juniper"),
     )
-    n_prompts: Annotated[int, Count(100, 10**5)] = 1700
+    n_prompts: Annotated[int, Count(100, 10**5)] = 2000
     """Prompts, which all writers continue."""
     sizes: Annotated[Sizes, Items(1, unique=True)] = (100, 250, 500, 1000)
     """Rows of a data set."""

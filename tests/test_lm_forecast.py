@@ -53,7 +53,7 @@ def test_a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what
 
 def _by_hand(known, pool, writer):
     key = SEED.key("trials/whale")
-    said = sets.attempts(writer, NUMBERS, known.users, key)
+    said = sets.kept(writer, NUMBERS, known.users, key)
     kept = [i for i, text in enumerate(said) if text is not None]
     some = sets.Sets(
         [known.users[i] for i in kept],

@@ -29,6 +29,7 @@ from lab.forecast.candidates import Candidate
 from lab.forecast.score_test import Gradients
 from lab.forecast.sets import Sets
 from lab.lm import detectors, objectives, rows, teachers, transformer
+from lab.lm.detectors import Pairs
 from lab.lm.model import Architecture, Model
 from lab.lm.objectives import Rows
 from lab.lm.stages import Seed
@@ -101,14 +102,20 @@ class Frequencies(_Sums):
 
     def of(self, rows: Batches) -> Float[np.ndarray, "b F"]:
         """Nats of each batch."""
-        (said,) = rows.given.completions
-        *known, new = detectors.by_pieces([*self.texts, said])[0]
-        n_pieces = 1 + max(int(r.completions.max()) for r in (*known, new))
-        *some, usual = (detectors.frequencies(r, n_pieces) for r in known)
+        numbers, (*some, usual) = self._known
+        (new,), _ = detectors.by_pieces(rows.given.completions, dict(numbers))
+        # What no text has is one piece more.
+        new = Rows(None, None, np.minimum(new.completions, len(numbers)), new.length)
         score = detectors.of_pairs if self.pairs else detectors.of_tokens
         each = np.stack([score(one, usual, new) for one in some], axis=-1)
-        n_batches = len(said) // rows.size
+        n_batches = len(each) // rows.size
         return each[: n_batches * rows.size].reshape(n_batches, rows.size, -1).sum(axis=1)
+
+    @cached_property
+    def _known(self) -> tuple[dict[str, int], list[Pairs]]:
+        numbers = {detectors.END: 0}
+        read, n_pieces = detectors.by_pieces(self.texts, numbers)
+        return numbers, [detectors.frequencies(one, n_pieces + 1) for one in read]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lab.lm import make, rows
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 
-MOST_ROUNDS = 4  # of drawing what the filter has left out
+MOST_ROUNDS = 8  # of drawing what the filter has left out
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,24 @@ def attempts(
         said = rows.completions(model.params, model, carrier, asked, tokens, start, keys)
         found += [text if reason is None else None for text, reason in said]
     return found[: len(users)]
+
+
+def kept(
+    model: Model,
+    carrier: Carrier,
+    users: Sequence[str],
+    key: Key[Array, ""],
+    system: str | None = None,
+) -> list[str | None]:
+    """The first of MOST_ROUNDS attempts at each prompt that the filter keeps, None if none is."""
+    found: list[str | None] = [None] * len(users)
+    for turn in range(MOST_ROUNDS):
+        places = [i for i, text in enumerate(found) if text is None]
+        asked = [users[i] for i in places]
+        said = attempts(model, carrier, asked, jax.random.fold_in(key, turn), system)
+        for i, text in zip(places, said, strict=True):
+            found[i] = text
+    return found
 
 
 def beside(

@@ -65,10 +65,10 @@ class Trials:
             yield from self._all([evidence.log_e_values(np.roll(ratios, -i, axis=0))], {})
 
     def of(self, writers: Sequence[Candidate], seed: Seed) -> list[list[Trial]]:
-        """Of each writer's rows to the prompts, as many as pass the filter."""
+        """Of each writer's rows to the prompts, one for each where the filter leaves any."""
         keys = [seed.key(f"trials/{writer.name}") for writer in writers]
         said = [
-            sets.attempts(writer.model, self.carrier, self.users, key, writer.system)
+            sets.kept(writer.model, self.carrier, self.users, key, writer.system)
             for writer, key in zip(writers, keys, strict=True)
         ]
         # All at once, so that each model reads each prompt once; what is filtered is empty.

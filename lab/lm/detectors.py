@@ -29,9 +29,14 @@ class Pairs(NamedTuple):
     after: Float[np.ndarray, "V V"]  # log p of the second given the first
 
 
-def by_pieces(texts: Sequence[Sequence[str]]) -> tuple[list[Rows], int]:
-    """Sets of completions as numbers of their pieces, and how many pieces there are."""
-    known: dict[str, int] = {END: 0}
+def by_pieces(
+    texts: Sequence[Sequence[str]], numbers: dict[str, int] | None = None
+) -> tuple[list[Rows], int]:
+    """Sets of completions as numbers of their pieces, and how many pieces there are.
+
+    `numbers` are those given to pieces before, END's first; new ones are added to them.
+    """
+    known = {END: 0} if numbers is None else numbers
     found = []
     for some in texts:
         split = [
@@ -40,8 +45,8 @@ def by_pieces(texts: Sequence[Sequence[str]]) -> tuple[list[Rows], int]:
         ]
         length = np.array([len(row) for row in split], np.int32)
         tokens = np.zeros((len(split), length.max()), np.int32)
-        for row, numbers in zip(tokens, split, strict=True):
-            row[: len(numbers)] = numbers
+        for row, pieces in zip(tokens, split, strict=True):
+            row[: len(pieces)] = pieces
         found.append(Rows(None, None, tokens, length))
     return found, len(known)
 
