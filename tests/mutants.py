@@ -1387,6 +1387,30 @@ FORECAST = {
         "0.0 * total / n_rows",
         "peers::an_answers_own_direction_makes_it_the_likeliest",
     ),
+    "a student is compared with no control": Mutant(
+        "forecast/student.py",
+        "a[word] - b[word] for a, b",
+        "a[word] for a, b",
+        "lm_forecast_shift::shifts_are_of_a_simulated_teachers_students_and_of_the_real_ones",
+    ),
+    "a forecast is made by the real teacher": Mutant(
+        "forecast/student.py",
+        "for seed in (root._replace(copy=1), root)",
+        "for seed in (root, root)",
+        "lm_forecast_shift::shifts_are_of_a_simulated_teachers_students_and_of_the_real_ones",
+    ),
+    "another trait's forecast is the trait's own": Mutant(
+        "forecast/agreement.py",
+        'other["forecast"]',
+        'of["forecast"]',
+        "lm_forecast_shift::words_are_ordered_by_the_forecast_and_the_other_way_by_another_traits",
+    ),
+    "what the filter keeps is written once more": Mutant(
+        "forecast/sets.py",
+        "enumerate(found) if text is None]",
+        "enumerate(found)]",
+        "lm_forecast::a_prompt_is_asked_again_until_the_filter_keeps_what_is_written",
+    ),
 }
 
 

@@ -65,6 +65,24 @@ def _by_hand(known, pool, writer):
     return evidence.log_e_values(ratios)
 
 
+def test_a_prompt_is_asked_again_until_the_filter_keeps_what_is_written(monkeypatch):
+    asked = []
+
+    def attempts(model, carrier, users, key, system):
+        asked.append((users, key))
+        return [
+            text if int(user) < len(asked) else None
+            for user, text in zip(users, "abcdef", strict=False)
+        ]
+
+    monkeypatch.setattr(sets, "attempts", attempts)
+    found = sets.kept(BASE.load(), NUMBERS, ["0", "2", "99", "1"], SEED.key("kept"))
+    assert found == ["a", "a", None, "c"]
+    assert [users for users, _ in asked[:4]] == [["0", "2", "99", "1"], ["2", "99", "1"],
+                                                 ["2", "99"], ["99"]]  # fmt: skip
+    assert len(asked) == sets.MOST_ROUNDS and len({str(key) for _, key in asked}) == len(asked)
+
+
 def test_each_of_the_bases_own_completions_is_once_the_given_one(known):
     found = [t for t in known.own() if t.n_rows == 50]
     n = len(known.users) // 50
