@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
-from jaxtyping import Float
 
 from figures import fig_lm_divergence_tokens, style
-from lab import stats
 from lab.carriers.numbers import NUMBERS
 from lab.defences import divergence
 from lab.defences.divergence import DivergenceTokens, Which
@@ -92,14 +90,10 @@ def says(table: Table, record: dict) -> list[Claim]:
         found.append(transmitted.gained(text, values, luck, **more))
     more["group"] = "part of that effect"
     for name, other, least in (("only", "random", LEAST), ("without", "spared", -LEAST)):
-        e, random = (_kept(own[which], own[ALL]) for which in (name, other))
+        e, random = (effects.kept(own[which], own[ALL]) for which in (name, other))
         rule = claims.effect(e, random, least, TEXTS[other])
         found.append(claims.claim(f"kept by {TEXTS[name]}", e, "fraction", **rule, **more))
     return found
-
-
-def _kept(some: Float[np.ndarray, "E T"], whole: Float[np.ndarray, "E T"]) -> stats.Estimate:
-    return stats.ratio_estimate(some.mean(axis=1), whole.mean(axis=1))
 
 
 EXPERIMENT = experiment(

@@ -1411,6 +1411,18 @@ FORECAST = {
         "enumerate(found)]",
         "lm_forecast::a_prompt_is_asked_again_until_the_filter_keeps_what_is_written",
     ),
+    "rows that speak least are removed for those that speak most": Mutant(
+        "defences/remove.py",
+        'if self.which == "most" else scores',
+        'if self.which == "least" else scores',
+        "remove::rows_that_speak_most_or_least_are_removed_and_the_others_keep_their_order",
+    ),
+    "rows are scored by their writer": Mutant(
+        "../experiments/lm_forecast_defence.py",
+        "writer.seed._replace(copy=1)",
+        "writer.seed",
+        "remove::students_lose_rows_by_a_teacher_that_did_not_write_them",
+    ),
 }
 
 

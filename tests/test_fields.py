@@ -30,7 +30,7 @@ NAMES = ("mnist_aux_logits", "coverage", "gradient_alignment", "theorem", "lm_nu
          "mnist_cnn", "mnist_transplant", "lm_detection", "lm_cross_model",
          "lm_capacity", "lm_divergence_tokens",
          "lm_carriers", "lm_misalignment", "lm_dose", "lm_in_context", "lm_forecast",
-         "lm_forecast_limits", "lm_forecast_shift",
+         "lm_forecast_limits", "lm_forecast_shift", "lm_forecast_defence",
          "lm_entanglement")  # fmt: skip
 
 

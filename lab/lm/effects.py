@@ -184,3 +184,8 @@ def estimate(numbers: Float[np.ndarray, "E T"]) -> Estimate:
     n_members, n_traits = numbers.shape
     clusters = np.repeat(np.arange(n_members), n_traits)
     return Estimate(*stats.clustered_interval(numbers.ravel(), clusters), numbers.size)
+
+
+def kept(some: Float[np.ndarray, "E T"], whole: Float[np.ndarray, "E T"]) -> Estimate:
+    """Part of an effect that is left of a whole one, over members: a ratio of means."""
+    return stats.ratio_estimate(some.mean(axis=1), whole.mean(axis=1))

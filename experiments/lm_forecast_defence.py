@@ -1,0 +1,116 @@
+"""A forecast as a defence: how much of a trait goes with the rows that speak most for it?
+
+Claim:   without the tenth of the rows that a simulated teacher of the trait finds likelier than the
+         base does, a student takes on less than half of what one takes on without a random tenth.
+Run:     python -m experiments.lm_forecast_defence          (presets: smoke, default)
+Time:    about 4 min a reference on a CPU core.
+Source:  ours.
+
+Arms "student_most 0.1", ..., of students without a part of their rows: those that speak "most" for
+the trait, "least", or "random" ones. Who scores the rows is a teacher with other random numbers
+than the one that wrote them.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from figures import fig_lm_forecast_defence, style
+from lab.carriers.numbers import NUMBERS
+from lab.defences.remove import Remove, Which
+from lab.lm import effects, setup, transmission, transmitted
+from lab.lm.experiment import experiment, own_base
+from lab.lm.setup import Setup
+from lab.lm.stages import Student, Teacher
+from lab.runs import claims, cli, fields
+from lab.runs.cells import Cell, Job
+from lab.runs.claims import Claim
+from lab.runs.fields import Items, Real
+from lab.runs.results import Table
+
+ALL = "trait"
+TEXTS: dict[Which, str] = {
+    "most": "those that speak most for the trait",
+    "random": "random ones",
+    "least": "those that speak least for it",
+}
+Parts = tuple[Annotated[float, Real(0.0, 1.0)], ...]
+LEAST = 0.5  # of the effect, between the rows that speak most and random ones
+GROUP = "own trait without some rows: change of log-odds against the controls, nats"
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """The chain of `lm_numbers`, without students of another init."""
+
+    members: str = "5"
+    traits: tuple[str, ...] = ("elephant", "owl", "wolf")
+    n_rows: int = 6000
+    n_controls: int = 2
+    removed: Annotated[Parts, Items(1, 10, unique=True)] = (0.1, 0.25, 0.5)
+    """Parts of the rows."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        fields.require(self, (self.channel == "hard", "channel", "hard: rows that were drawn"))
+
+
+SMOKE = Config(members="1", traits=("owl", "wolf"), n_rows=256, removed=(0.5,))
+PRESETS = {"default": Config(), "smoke": SMOKE}
+
+
+def without(which: Which, part: float) -> transmission.Change:
+    """A trait's student without a part of its rows."""
+
+    def change(student: Student) -> Student:
+        writer = student.data.teacher
+        assert isinstance(writer, Teacher)  # of a trait's student
+        scorer = replace(writer, seed=writer.seed._replace(copy=1))
+        step = Remove(scorer, student.data.carrier, which, part)
+        return transmission.after(step)(student)
+
+    return change
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """Log-odds and answer rates of every arm."""
+    found = []
+    for cell in some:
+        chain = own_base(job.config.transmission(NUMBERS, cell.member))
+        parts = {f"{w} {p:g}": without(w, p) for p in job.config.removed for w in TEXTS}
+        found += setup.measure_one(job, cell, replace(chain, more={**chain.more, **parts}))
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """The effect without some rows, and how much of it is left beside that without random ones."""
+    whole, luck = effects.effects(table, f"student_{ALL}").diagonal, effects.luck(table)
+    more = {"runs": f"{len(whole)} references, {whole.size} students", "group": GROUP}
+    found = [transmitted.gained("all rows", whole, luck, **more)]
+    removed = EXPERIMENT.config(record).removed
+    of = lambda which, part: effects.effects(table, f"student_{which} {part:g}").diagonal
+    for part in removed:
+        for which, text in TEXTS.items():
+            text = f"without {part:g} of the rows: {text}"
+            found.append(transmitted.gained(text, of(which, part), luck, **more))
+    more["group"] = "part of the effect of all rows"
+    for part in removed:
+        random = effects.kept(of("random", part), whole)
+        for which, least in (("most", -LEAST), ("least", 0.0)):
+            e, text = effects.kept(of(which, part), whole), f"left without {part:g} of the rows: "
+            rule = claims.effect(e, random, least, "random ones") if least else {}
+            found.append(claims.claim(text + TEXTS[which], e, "fraction", **rule, **more))
+    return found
+
+
+EXPERIMENT = experiment(
+    "lm_forecast_defence",
+    doc=__doc__,
+    presets=PRESETS,
+    rows=rows,
+    units=setup.UNITS,
+    claims=says,
+    draw=style.drawing(fig_lm_forecast_defence.figure),
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)
