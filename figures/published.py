@@ -202,6 +202,11 @@ OURS = [
         "students of distributions over numbers, in place of samples",
         {"lm_numbers_soft": WHOLE},
     ),
+    Shown(
+        "Forecast of students",
+        "what students of a simulated teacher foretell of those of a real one, word by word",
+        {"lm_forecast_shift": WHOLE},
+    ),
     Shown("Positions", "where a student keeps a told trait", {"lm_restored": WHOLE}),
     Shown(
         "Drift",
