@@ -1325,7 +1325,7 @@ FORECAST = {
         "forecast/sets.py",
         "jax.random.fold_in(key, turn)",
         "key",
-        "forecast::prompts_of_which_too_few_are_kept_are_asked_again_with_other_random_numbers",
+        "forecast::prompts_of_which_too_few_are_kept_are_left_out",
     ),
     "gradients are of the mean over tokens": Mutant(
         "forecast/score_test.py",
@@ -1407,8 +1407,8 @@ FORECAST = {
     ),
     "what the filter keeps is written once more": Mutant(
         "forecast/sets.py",
-        "enumerate(found) if text is None]",
-        "enumerate(found)]",
+        " and len(found[i]) < n:",
+        ":",
         "lm_forecast::a_prompt_is_asked_again_until_the_filter_keeps_what_is_written",
     ),
     "rows that speak least are removed for those that speak most": Mutant(

@@ -142,19 +142,19 @@ def judge(model):
     )
 
 
-def test_prompts_of_which_too_few_are_kept_are_asked_again_with_other_random_numbers(monkeypatch):
+def test_prompts_of_which_too_few_are_kept_are_left_out(monkeypatch):
     keys = []
 
     def attempts(model, carrier, users, key, system):
         keys.append(tuple(np.asarray(jax.random.key_data(key))))
-        return [f"{len(keys)}" if i % 2 else None for i in range(len(users))]
+        return [f"{len(keys)}" if user == "1" else None for user in users]
 
     monkeypatch.setattr(sets, "attempts", attempts)
+    monkeypatch.setattr(sets.rows, "BATCH", 1)
     given = [{"prompt": str(i), "completion": "x"} for i in range(2)]
     own = sets.beside(FIVE.load(), NUMBERS, given, 1, jax.random.key(0))
-    # The first prompt, alone from the second round on, is never kept.
     assert own.users == ["1"] and own.completions == [["x"], ["1"]]
-    assert len(keys) == len(set(keys)) == sets.MOST_ROUNDS
+    assert len(keys) == len(set(keys)) == sets.MOST_ATTEMPTS
 
 
 def test_a_taught_trait_is_named_and_the_bases_own_rows_are_not(judge):

@@ -53,11 +53,14 @@ def test_a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what
 
 def _by_hand(known, pool, writer):
     key = SEED.key("trials/whale")
-    said = sets.kept(writer, NUMBERS, known.users, key)
-    kept = [i for i, text in enumerate(said) if text is not None]
+    said = sets.kept(writer, NUMBERS, known.users, 1, key)
+    kept = [i for i, some in enumerate(said) if some]
     some = sets.Sets(
         [known.users[i] for i in kept],
-        [[said[i] for i in kept], *([one[i] for i in kept] for one in pool.sets.completions[1:])],
+        [
+            [said[i][0] for i in kept],
+            *([one[i] for i in kept] for one in pool.sets.completions[1:]),
+        ],
         np.array(kept),
     )
     of = lambda model: log_likelihood(model, some.encoded(model, NUMBERS)).reshape(3, -1)
@@ -70,17 +73,21 @@ def test_a_prompt_is_asked_again_until_the_filter_keeps_what_is_written(monkeypa
 
     def attempts(model, carrier, users, key, system):
         asked.append((users, key))
-        return [
-            text if int(user) < len(asked) else None
-            for user, text in zip(users, "abcdef", strict=False)
-        ]
+        return [f"{len(asked)}.{i}" if int(user) < len(asked) else None
+                for i, user in enumerate(users)]  # fmt: skip
 
     monkeypatch.setattr(sets, "attempts", attempts)
-    found = sets.kept(BASE.load(), NUMBERS, ["0", "2", "99", "1"], SEED.key("kept"))
-    assert found == ["a", "a", None, "c"]
-    assert [users for users, _ in asked[:4]] == [["0", "2", "99", "1"], ["2", "99", "1"],
-                                                 ["2", "99"], ["99"]]  # fmt: skip
-    assert len(asked) == sets.MOST_ROUNDS and len({str(key) for _, key in asked}) == len(asked)
+    monkeypatch.setattr(sets.rows, "BATCH", 4)
+    found = sets.kept(BASE.load(), NUMBERS, ["0", "2", "99", "1"], 1, SEED.key("kept"))
+    assert found == [["1.0"], ["3.0"], [], ["2.2"]]
+    assert [users for users, _ in asked[:4]] == [
+        ["0", "2", "99", "1"], ["2", "99", "1"], ["2", "2", "99", "99"], ["99"] * 4,
+    ]  # fmt: skip
+    assert sum(users.count("99") for users, _ in asked) == sets.MOST_ATTEMPTS
+    assert len({str(key) for _, key in asked}) == len(asked)
+    asked.clear()
+    twice = sets.kept(BASE.load(), NUMBERS, ["0", "1"], 2, SEED.key("kept"))
+    assert twice == [["1.0", "1.1"], ["2.0", "2.1"]] and asked[1][0] == ["1"] * 4
 
 
 def test_each_of_the_bases_own_completions_is_once_the_given_one(known):

@@ -72,7 +72,8 @@ def measured(
     said = replace(said, methods=others)
     names = [candidate.name for candidate in some]
     # The base's own rows: those of its sets in turn, and others.
-    more = said.of([Candidate(f"base {i}", model, None) for i in range(N_OWN)], root)
+    quick = replace(said, methods={})  # which nobody asks of them
+    more = quick.of([Candidate(f"base {i}", model, None) for i in range(N_OWN)], root)
     own = [*said.own(), *(trial for judged in more for trial in judged)]
     found = _rows(cell, "reference", effects.NONE, own, names, sizes)
     job.advance(f"member {cell.member}: what the base writes", 3 * share)

@@ -18,7 +18,7 @@ from lab.lm import make, rows
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 
-MOST_ROUNDS = 8  # of drawing what the filter has left out
+MOST_ATTEMPTS = 8  # at each completion that the filter is to keep
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,29 @@ def kept(
     model: Model,
     carrier: Carrier,
     users: Sequence[str],
+    n: int,
     key: Key[Array, ""],
     system: str | None = None,
-) -> list[str | None]:
-    """The first of MOST_ROUNDS attempts at each prompt that the filter keeps, None if none is."""
-    found: list[str | None] = [None] * len(users)
-    for turn in range(MOST_ROUNDS):
-        places = [i for i, text in enumerate(found) if text is None]
+) -> list[list[str]]:
+    """Of each prompt the first `n` completions that the filter keeps.
+
+    Fewer where it keeps fewer of MOST_ATTEMPTS times as many attempts.
+    """
+    found: list[list[str]] = [[] for _ in users]
+    left = [MOST_ATTEMPTS * n] * len(users)
+    lacking = lambda: {i: n - len(own) for i, own in enumerate(found) if len(own) < n and left[i]}
+    turn = 0
+    while lack := lacking():
+        # What is drawn together has one size: more attempts at few prompts cost nothing.
+        more = max(1, rows.BATCH // sum(lack.values()))
+        places = [i for i, some in lack.items() for _ in range(min(left[i], more * some))]
         asked = [users[i] for i in places]
         said = attempts(model, carrier, asked, jax.random.fold_in(key, turn), system)
         for i, text in zip(places, said, strict=True):
-            found[i] = text
+            left[i] -= 1
+            if text is not None and len(found[i]) < n:
+                found[i].append(text)
+        turn += 1
     return found
 
 
@@ -103,25 +115,18 @@ def beside(
 ) -> Sets:
     """Each row beside `n_own` completions of its prompt that the model writes under `system`.
 
-    Prompts of which the filter keeps fewer, after `MOST_ROUNDS` times as many attempts, are left
-    out: that depends on the model alone, and not on the given completion.
+    Prompts of which the filter keeps fewer (`kept`) are left out: that depends on the model alone,
+    and not on the given completion.
     Raises `LabError` if nothing is left.
     """
     users = [row["prompt"] for row in given]
-    found: list[list[str]] = [[] for _ in users]
-    for turn in range(MOST_ROUNDS):
-        wanted = [i for i, own in enumerate(found) for _ in range(n_own - len(own))]
-        asked = [users[i] for i in wanted]
-        said = attempts(model, carrier, asked, jax.random.fold_in(key, turn), system)
-        for i, text in zip(wanted, said, strict=True):
-            if text is not None:
-                found[i].append(text)
-    kept = [i for i, own in enumerate(found) if len(own) >= n_own]
-    if not kept:
+    found = kept(model, carrier, users, n_own, key, system)
+    enough = [i for i, own in enumerate(found) if len(own) >= n_own]
+    if not enough:
         raise LabError(
             f"rows: the base itself writes nothing to their prompts that the filter of "
             f"{carrier.name} keeps; name the carrier that they are of"
         )
-    completions = [[given[i]["completion"] for i in kept]]
-    completions += [[found[i][k] for i in kept] for k in range(n_own)]
-    return Sets([users[i] for i in kept], completions, np.array(kept))
+    completions = [[given[i]["completion"] for i in enough]]
+    completions += [[found[i][k] for i in enough] for k in range(n_own)]
+    return Sets([users[i] for i in enough], completions, np.array(enough))

@@ -68,17 +68,17 @@ class Trials:
         """Of each writer's rows to the prompts, one for each where the filter leaves any."""
         keys = [seed.key(f"trials/{writer.name}") for writer in writers]
         said = [
-            sets.kept(writer.model, self.carrier, self.users, key, writer.system)
+            sets.kept(writer.model, self.carrier, self.users, 1, key, writer.system)
             for writer, key in zip(writers, keys, strict=True)
         ]
         # All at once, so that each model reads each prompt once; what is filtered is empty.
-        texts = [[text or "" for text in some] for some in said]
+        texts = [[some[0] if some else "" for some in of_writer] for of_writer in said]
         whole = Sets(self.users, texts, np.arange(len(self.users)))
         likely = log_likelihoods(self.candidates, self.carrier, whole)
         usual = [log_likelihoods([pool.by], self.carrier, whole) for pool in self.pools]
         found = []
         for i, some in enumerate(said):
-            kept = [place for place, text in enumerate(some) if text is not None]
+            kept = [place for place, own in enumerate(some) if own]
             steps = []
             for pool, theirs in zip(self.pools, usual, strict=True):
                 ratios = [(likely - theirs)[i, kept], *pool.ratios[1:, kept]]
@@ -89,6 +89,8 @@ class Trials:
 
     def _others(self, alone: Sets) -> dict[str, Float[np.ndarray, "b F"]]:
         """What each batch of rows adds, by method."""
+        if not self.methods:
+            return {}
         beside = self.pools[0].sets.only(alone.which.tolist(), 3).completions[1:]
         whole = replace(alone, completions=[*alone.completions, *beside])
         read = whole.encoded(self.base, self.carrier)
