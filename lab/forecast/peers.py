@@ -115,7 +115,10 @@ class Frequencies(_Sums):
     def _known(self) -> tuple[dict[str, int], list[Pairs]]:
         numbers = {detectors.END: 0}
         read, n_pieces = detectors.by_pieces(self.texts, numbers)
-        return numbers, [detectors.frequencies(one, n_pieces + 1) for one in read]
+        found = (detectors.frequencies(one, n_pieces + 1) for one in read)
+        # A megabyte of pairs or more for each candidate: half of it, or none.
+        less = lambda one: one.after.astype(np.float32) if self.pairs else np.zeros((0, 0))
+        return numbers, [one._replace(after=less(one)) for one in found]
 
 
 @dataclass(frozen=True)
