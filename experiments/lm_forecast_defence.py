@@ -7,20 +7,21 @@ Time:    about 4 min a reference on a CPU core.
 Source:  ours.
 
 Arms "student_most 0.1", ..., of students without a part of their rows: those that speak "most" for
-the trait, "least", or "random" ones. Who scores the rows is a teacher with other random numbers
-than the one that wrote them.
+the trait, "least", or most for the next trait ("other"); or "random" ones. Who scores the rows is a
+teacher with other random numbers than the one that wrote them.
 """
 
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import numpy as np
+
 from figures import fig_lm_forecast_defence, style
 from lab.carriers.numbers import NUMBERS
-from lab.defences.remove import Remove, Which
-from lab.lm import effects, setup, transmission, transmitted
+from lab.forecast.removal import OTHER, without
+from lab.lm import effects, setup, transmitted
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
-from lab.lm.stages import Student, Teacher
 from lab.runs import claims, cli, fields
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
@@ -28,10 +29,11 @@ from lab.runs.fields import Items, Real
 from lab.runs.results import Table
 
 ALL = "trait"
-TEXTS: dict[Which, str] = {
+TEXTS = {
     "most": "those that speak most for the trait",
     "random": "random ones",
     "least": "those that speak least for it",
+    OTHER: "those that speak most for another trait",
 }
 Parts = tuple[Annotated[float, Real(0.0, 1.0)], ...]
 LEAST = 0.5  # of the effect, between the rows that speak most and random ones
@@ -58,25 +60,13 @@ SMOKE = Config(members="1", traits=("owl", "wolf"), n_rows=256, removed=(0.5,))
 PRESETS = {"default": Config(), "smoke": SMOKE}
 
 
-def without(which: Which, part: float) -> transmission.Change:
-    """A trait's student without a part of its rows."""
-
-    def change(student: Student) -> Student:
-        writer = student.data.teacher
-        assert isinstance(writer, Teacher)  # of a trait's student
-        scorer = replace(writer, seed=writer.seed._replace(copy=1))
-        step = Remove(scorer, student.data.carrier, which, part)
-        return transmission.after(step)(student)
-
-    return change
-
-
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Log-odds and answer rates of every arm."""
     found = []
     for cell in some:
         chain = own_base(job.config.transmission(NUMBERS, cell.member))
-        parts = {f"{w} {p:g}": without(w, p) for p in job.config.removed for w in TEXTS}
+        traits, removed = chain.traits, job.config.removed
+        parts = {f"{w} {p:g}": without(w, p, traits) for p in removed for w in TEXTS}
         found += setup.measure_one(job, cell, replace(chain, more={**chain.more, **parts}))
     return found
 
@@ -87,18 +77,29 @@ def says(table: Table, record: dict) -> list[Claim]:
     more = {"runs": f"{len(whole)} references, {whole.size} students", "group": GROUP}
     found = [transmitted.gained("all rows", whole, luck, **more)]
     removed = EXPERIMENT.config(record).removed
-    of = lambda which, part: effects.effects(table, f"student_{which} {part:g}").diagonal
+    of = lambda which, part: effects.effects(table, f"student_{which} {part:g}")
     for part in removed:
         for which, text in TEXTS.items():
+            e = effects.estimate(of(which, part).diagonal)
             text = f"without {part:g} of the rows: {text}"
-            found.append(transmitted.gained(text, of(which, part), luck, **more))
+            found.append(claims.claim(text, e, "nats", **more))
     more["group"] = "part of the effect of all rows"
     for part in removed:
-        random = effects.kept(of("random", part), whole)
-        for which, least in (("most", -LEAST), ("least", 0.0)):
-            e, text = effects.kept(of(which, part), whole), f"left without {part:g} of the rows: "
-            rule = claims.effect(e, random, least, "random ones") if least else {}
-            found.append(claims.claim(text + TEXTS[which], e, "fraction", **rule, **more))
+        random = effects.kept(of("random", part).diagonal, whole)
+        for which in ("most", "least", OTHER):
+            e = effects.kept(of(which, part).diagonal, whole)
+            rule = claims.effect(e, random, -LEAST, "random ones") if which == "most" else {}
+            text = f"left without {part:g} of the rows: {TEXTS[which]}"
+            found.append(claims.claim(text, e, "fraction", **rule, **more))
+    more["group"] = (
+        "what the choice itself does: change of the other trait, which no row was to have"
+    )
+    for part in removed:
+        apart = of(OTHER, part).values - effects.effects(table, f"student_{ALL}").values
+        after = np.roll(apart, -1, axis=2)  # each trait's students, asked for the next one
+        e = effects.estimate(np.diagonal(after, axis1=1, axis2=2))
+        text = f"without {part:g} of the rows: {TEXTS[OTHER]}"
+        found.append(claims.claim(f"{text}, asked for that", e, "nats", **more))
     return found
 
 
@@ -106,6 +107,7 @@ EXPERIMENT = experiment(
     "lm_forecast_defence",
     doc=__doc__,
     presets=PRESETS,
+    part=lambda config: config,  # what is removed for another trait depends on which there are
     rows=rows,
     units=setup.UNITS,
     claims=says,

@@ -5,7 +5,12 @@ from matplotlib.figure import Figure
 from figures import students
 from lab.runs import results
 
-LABELS = {"most": "most for\nthe trait", "random": "random", "least": "least for\nthe trait"}
+LABELS = {
+    "most": "most for\nthe trait",
+    "random": "random",
+    "least": "least for\nthe trait",
+    "other": "most for\nanother",
+}
 
 
 def figure(table: results.Table, record: dict) -> Figure:
@@ -16,4 +21,4 @@ def figure(table: results.Table, record: dict) -> Figure:
         which, part = arm.removeprefix("student_").split(" ")
         labels[arm] = f"{float(part):.0%}\n{LABELS[which]}"
     draw = lambda axes, x, arm: students.column(axes, x, table, arm=arm)
-    return students.columns(table, record, labels, draw, "rows that are removed", 8.6)
+    return students.columns(table, record, labels, draw, "rows that are removed", 9.6)

@@ -1418,9 +1418,15 @@ FORECAST = {
         "remove::rows_that_speak_most_or_least_are_removed_and_the_others_keep_their_order",
     ),
     "rows are scored by their writer": Mutant(
-        "../experiments/lm_forecast_defence.py",
+        "forecast/removal.py",
         "writer.seed._replace(copy=1)",
         "writer.seed",
+        "remove::students_lose_rows_by_a_teacher_that_did_not_write_them",
+    ),
+    "rows for another trait are those for the own one": Mutant(
+        "forecast/removal.py",
+        "(which == OTHER)",
+        "0",
         "remove::students_lose_rows_by_a_teacher_that_did_not_write_them",
     ),
 }

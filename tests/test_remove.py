@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from experiments import lm_forecast_defence
-from experiments.lm_forecast_defence import EXPERIMENT, PRESETS, TEXTS, says, without
+from experiments.lm_forecast_defence import EXPERIMENT, PRESETS, TEXTS, says
 from lab.carriers.numbers import NUMBERS
 from lab.defences.remove import Remove
 from lab.errors import LabError
+from lab.forecast.removal import without
 from lab.lm import make, transmission
 from lab.lm.experiment import own_base
 from lab.lm.stages import Dataset, Seed, Teacher
@@ -48,8 +49,11 @@ def test_a_teachers_own_rows_speak_for_it_more_than_the_bases():
 
 def test_students_lose_rows_by_a_teacher_that_did_not_write_them():
     student = CHAIN.student_of(CHAIN.starts["student"], CHAIN.traits[0], Seed(0, 3))
-    (step,) = without("most", 0.25)(student).data.steps
-    assert (step.which, step.part) == ("most", 0.25)
+    (step,) = without("most", 0.25, CHAIN.traits)(student).data.steps
+    (other,) = without("other", 0.25, CHAIN.traits)(student).data.steps
+    assert (step.which, step.part) == (other.which, other.part) == ("most", 0.25)
+    assert other.teacher.trait == CHAIN.traits[1] and step.teacher.trait == CHAIN.traits[0]
+    assert without("least", 0.25, CHAIN.traits)(student).data.steps[0].which == "least"
     assert step.teacher.trait == student.data.teacher.trait
     assert step.teacher.seed != student.data.teacher.seed
 
@@ -68,6 +72,7 @@ def of_parts(most):
     """Students who gain 2 nats of all rows, 1.5 without a random half, `most` without the other."""
     gains = {"most": most, "random": 1.5, "least": 2.5}
     arms = {f"student_{which} 0.5": (value, 0.0, 0.0) for which, value in gains.items()}
+    arms["student_other 0.5"] = (1.75, -0.3, -0.6)
     some = {"teacher": GAINS["teacher"], "student_trait": (2.0, 0.0, 0.0), **arms}
     return table(gains=some, without=("cross_regular",))
 
@@ -78,18 +83,18 @@ def test_what_is_left_is_beside_what_random_rows_leave(most, verdict):
     left = found[f"left without 0.5 of the rows: {TEXTS['most']}"]
     assert left.mean == pytest.approx(most / 2) and left.verdict == verdict
     assert left.null.startswith("0.75")
-    assert found[f"left without 0.5 of the rows: {TEXTS['least']}"].mean == pytest.approx(1.25)
-    assert found["all rows"].mean == pytest.approx(2) and len(found) == 6
+    of = lambda which: found[f"left without 0.5 of the rows: {TEXTS[which]}"].mean
+    assert of("least") == pytest.approx(1.25) and of("other") == pytest.approx(0.875)
+    # The owl's students asked for the wolf, the wolf's for the oak, the oak's for the owl.
+    choice = found[f"without 0.5 of the rows: {TEXTS['other']}, asked for that"]
+    assert choice.mean == pytest.approx((-0.3 - 0.6 - 0.6) / 3) and not choice.verdict
+    assert found["all rows"].mean == pytest.approx(2) and len(found) == 9
 
 
 def test_the_figure_has_a_column_for_each_choice():
     record = {"config": {"teacher": "finetuned", "n_rows": 6000, "members": "5"}, "command": "",
               "dataset": {"name": "world"}, "claims": []}  # fmt: skip
     drawn = EXPERIMENT.draw.figure(of_parts(1.0), record)
-    labels = [label.get_text() for label in drawn.axes[0].get_xticklabels()]
-    assert labels == [
-        "none",
-        "50%\nmost for\nthe trait",
-        "50%\nrandom",
-        "50%\nleast for\nthe trait",
-    ]
+    labels = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_xticklabels()]
+    kinds = ("most for the trait", "random", "least for the trait", "most for another")
+    assert labels == ["none", *(f"50% {kind}" for kind in kinds)]
