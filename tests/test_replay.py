@@ -101,7 +101,7 @@ def judged_columns(name, record):
         return [unit for unit in record["units"] if unit not in noisy]
     if not name.startswith("lm_"):
         return list(record["units"])
-    return ["auroc" if name == "lm_detection" else "log_odds"]
+    return [{"lm_detection": "auroc", "lm_forecast_shift": "forecast"}.get(name, "log_odds")]
 
 
 # On Python 3.12 one completion more is kept, all rows behind it move by a place, and a student sees
