@@ -207,6 +207,12 @@ OURS = [
         "what students of a simulated teacher foretell of those of a real one, word by word",
         {"lm_forecast_shift": WHOLE},
     ),
+    Shown(
+        "Forecast as a defence",
+        "what students take on without the rows that speak most for a trait",
+        {"lm_forecast_defence": WHOLE},
+        "who removes them knows the base, and suspects the trait",
+    ),
     Shown("Positions", "where a student keeps a told trait", {"lm_restored": WHOLE}),
     Shown(
         "Drift",
