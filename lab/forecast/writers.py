@@ -82,7 +82,7 @@ WRITERS: Mapping[str, Writer] = {
     "10 steps": taught(epochs=10),
     "60 steps": taught(epochs=60),
     "usual epsilon": taught(eps=1e-8, learning_rate=1e-3),
-    "SGD": taught(optimizer="sgd", learning_rate=1.0),
+    "SGD": taught(optimizer="sgd", learning_rate=0.02),
     "told": told,
     "30 % of rows": diluted(0.3),
     "10 % of rows": diluted(0.1),
