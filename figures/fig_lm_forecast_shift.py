@@ -5,13 +5,13 @@ from matplotlib.figure import Figure
 
 from figures import style
 from lab.forecast.agreement import PAIRS, correlations, of_students
-from lab.lm import settings
 from lab.runs import results
 
 
 def figure(table: results.Table, record: dict) -> Figure:
     """A panel for every recipe: a dot for every word of every reference and trait."""
-    parts = settings.parts(table, "recipe")
+    recipes = dict.fromkeys(table["recipe"].tolist())
+    parts = {recipe: results.where(table, recipe=recipe) for recipe in recipes}
     figure = Figure((2.1 * max(3, len(parts)) + 0.4, 2.9), layout="constrained")
     panels = figure.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (recipe, part) in zip(panels, parts.items(), strict=True):

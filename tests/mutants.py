@@ -667,8 +667,8 @@ MAKING = {
     ),
     "a teacher learns half of its lessons": Mutant(
         "lm/teachers.py",
-        "list(value.trait.lessons)\n",
-        "list(value.trait.lessons[::2])\n",
+        "list(trait.lessons)\n",
+        "list(trait.lessons[::2])\n",
         STAGES + "a_teacher_learns_its_lessons_from_its_base",
     ),
     "all teachers draw with the same random numbers": Mutant(

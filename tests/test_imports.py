@@ -22,7 +22,15 @@ LEAVES = {
     "optim": {"lab.runs.fields", *(f"lab.runs.fields.{r}" for r in ("FRACTION", "Count", "Real"))},
     "rng": {"lab.kernels.threefry.threefry"},
 }
-FIGURES_MAY_USE = {"lab.errors", "lab.published", "lab.lm.effects", "lab.drift.drifted"} | {
+FIGURES_MAY_USE = {
+    *(
+        "lab.errors",
+        "lab.published",
+        "lab.lm.effects",
+        "lab.drift.drifted",
+        "lab.forecast.agreement",
+    ),
+} | {
     f"lab.runs.{name}" for name in ("results", "records", "claims", "paths", "checkout", "endings")
 }
 
