@@ -12,6 +12,7 @@ teacher with other random numbers than the one that wrote them.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated
 
 import numpy as np
@@ -77,7 +78,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     more = {"runs": f"{len(whole)} references, {whole.size} students", "group": GROUP}
     found = [transmitted.gained("all rows", whole, luck, **more)]
     removed = EXPERIMENT.config(record).removed
-    of = lambda which, part: effects.effects(table, f"student_{which} {part:g}")
+    of = cache(lambda which, part: effects.effects(table, f"student_{which} {part:g}"))
     for part in removed:
         for which, text in TEXTS.items():
             e = effects.estimate(of(which, part).diagonal)

@@ -46,7 +46,7 @@ def test_rows_that_pull_as_a_traits_lessons_do_are_attributed_to_it(base, power)
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1, (3, 4, away[0].size)).astype(np.float32)
     noise[0] += 30 * away[1] / np.linalg.norm(away[1])
-    rows = Batches(texts("1, 2"), Gradients(noise, 50), 50)
+    rows = Batches(texts("1, 2"), Gradients(noise, 50))
     method = Pulled(away, power)
     each = method.of(rows)
     assert each.shape == (4, 4)
@@ -56,7 +56,7 @@ def test_rows_that_pull_as_a_traits_lessons_do_are_attributed_to_it(base, power)
 def test_frequencies_are_of_the_rows_tokens_against_the_bases():
     method = Frequencies([["1, 2", "1, 1"], ["3, 3", "3, 2"], ["1, 3", "2, 2"]], pairs=False)
     said = ["1, 1", "1, 2", "3, 3", "3, 3", "2, 2"]
-    found = method.of(Batches(texts(*said), Gradients(np.zeros((1, 1, 1)), 2), 2))
+    found = method.of(Batches(texts(*said), Gradients(np.zeros((1, 1, 1)), 2)))
     assert found.shape == (2, 2)  # the fifth row makes no batch
     # Pieces: 1, 2, 3, ", " and the end; of ten with one more of each.
     usual = {"1": 2, "2": 3, "3": 2}
@@ -70,7 +70,7 @@ def test_frequencies_are_of_the_rows_tokens_against_the_bases():
 
 def test_pairs_are_told_from_tokens_alone():
     one, other, usual = ["1, 2, 1, 2"] * 60, ["1, 1, 2, 2"] * 60, ["1, 2, 1, 1, 2, 2"] * 60
-    rows = Batches(texts(*["1, 2, 1, 2"] * 4), Gradients(np.zeros((1, 1, 1)), 2), 2)
+    rows = Batches(texts(*["1, 2, 1, 2"] * 4), Gradients(np.zeros((1, 1, 1)), 2))
     of = lambda pairs: Frequencies([one, other, usual], pairs).of(rows)
     assert of(True).argmax(axis=1).tolist() == [0, 0]
     assert of(False)[:, 0] == pytest.approx(of(False)[:, 1])
@@ -81,7 +81,7 @@ def test_hidden_states_are_a_rows_mean_where_its_completion_is_said(base, layer)
     said = ["1, 2, 3", "4", "55, 66"] * 20
     own = texts(*said)
     method = Injected(base, NUMBERS, TRAITS, own, layer, 1.0)
-    each = method.of(Batches(own, Gradients(np.zeros((1, 1, 1)), 20), 20))
+    each = method.of(Batches(own, Gradients(np.zeros((1, 1, 1)), 20)))
     assert each.shape == (3, base.arch.d_model)
     assert each.sum(axis=0) == pytest.approx(np.zeros(base.arch.d_model), abs=1e-3)  # of its own
     read = encode(base.tokenizer, [(None, own.users[1], said[1])])

@@ -45,7 +45,11 @@ class Batches(NamedTuple):
 
     given: Sets  # the rows alone
     gradients: Gradients  # of them and of the base's own beside them
-    size: int  # rows of a batch
+
+    @property
+    def size(self) -> int:
+        """Rows of a batch."""
+        return self.gradients.size
 
 
 @runtime_checkable

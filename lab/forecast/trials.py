@@ -94,7 +94,7 @@ class Trials:
         beside = self.pools[0].sets.only(alone.which.tolist(), 3).completions[1:]
         whole = replace(alone, completions=[*alone.completions, *beside])
         read = whole.encoded(self.base, self.carrier)
-        found = Batches(alone, score_test.gradients(self.base, whole, read, STEP), STEP)
+        found = Batches(alone, score_test.gradients(self.base, whole, read, STEP))
         return {name: method.of(found) for name, method in self.methods.items()}
 
     def _all(
