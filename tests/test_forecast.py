@@ -57,6 +57,42 @@ def test_clean_rows_reach_an_alarm_at_any_time_no_more_often_than_promised():
     assert 0 < ever.mean() <= alpha  # .02 to .04 by other seeds
 
 
+def test_a_part_of_the_rows_speaks_for_its_teacher_though_all_together_speak_against_it():
+    rng, n = np.random.default_rng(4), 3000
+    tilt = np.exp(1.5 * rng.normal(0, 1, (2 * n, 5)))
+    own = rng.random((2 * n, 5)).argsort(axis=1)[:, 0]  # the base's row: any of a set
+    p = tilt / tilt.sum(axis=1, keepdims=True)
+    theirs = (rng.random((2 * n, 1)) > p.cumsum(axis=1)).sum(axis=1)  # by the teacher's likelihood
+    mixed = np.where(rng.random(2 * n) < 0.3, theirs, own)
+    e = lambda chosen: np.log(5 * p[np.arange(2 * n), chosen])[:, None]
+    assert e(mixed).sum() < -100 < 100 < evidence.running(e(mixed))[-1, 0]
+    assert [evidence.part(e(rows)[:, 0]) for rows in (theirs, mixed)] == [1.0, 0.3]
+    assert evidence.running(e(own))[-1, 0] < 0
+    # By hand, of one row; and the mean over a set is 1 for every part.
+    one = evidence.running(np.log([[3.0]]))
+    assert np.exp(one) == pytest.approx(np.mean([3, 0.7 + 0.9, 0.9 + 0.3]))
+    each = np.exp(evidence.diluted(np.log(5 * p[:9])))
+    np.testing.assert_allclose(each.mean(axis=2), 1, rtol=1e-12)
+
+
+def test_sets_of_either_have_each_ones_completions_at_the_same_prompts():
+    few = sets.Sets(["b", "c", "d"], [["x"] * 3, ["t2", "t3", "t4"]], np.array([2, 3, 4]))
+    many = sets.Sets(
+        ["a", "b", "c"], [["x"] * 3, ["o1", "o2", "o3"], ["p1", "p2", "p3"]], np.array([1, 2, 3])
+    )
+    key = jax.random.key(0)
+    both = sets.either(few, many, 1.0, key)
+    assert both.users == ["b", "c"] and both.completions == [["x", "x"], ["t2", "t3"]]
+    assert both.which.tolist() == [2, 3]
+    assert sets.either(few, many, 0.0, key).completions[1] == ["o2", "o3"]
+    n = 2000
+    which, users = np.arange(n), ["u"] * n
+    of = lambda *texts: sets.Sets(users, [["x"] * n, *([text] * n for text in texts)], which)
+    two = sets.either(of("t", "t"), of("o", "o", "o"), 0.3, key).completions[1:]
+    assert [some.count("t") / n for some in two] == pytest.approx([0.3, 0.3], abs=0.04)
+    assert two[0] != two[1]
+
+
 def test_candidates_that_are_not_looked_at_count_as_nothing():
     log_e = np.log(np.array([8.0, 2.0, 5.0]))
     assert np.exp(evidence.mixed(log_e)) == pytest.approx(5)
@@ -159,7 +195,12 @@ def test_prompts_of_which_too_few_are_kept_are_left_out(monkeypatch):
 
 def test_a_taught_trait_is_named_and_the_bases_own_rows_are_not(judge):
     told = judge("whale", 150)
-    assert told.verdict == "named" and told.names[0] == "whale" and told.stopped < 150
+    assert (
+        told.verdict == "named"
+        and told.part == 1
+        and told.names[0] == "whale"
+        and told.stopped < 150
+    )
     assert told.fit.p < 0.01 < told.again.p and told.explained > 0.5
     assert max(told.pull, key=told.pull.get) == "whale"
     assert judge("base", 150).verdict == "nothing found"
@@ -220,7 +261,7 @@ def test_a_verdict_follows_from_alarm_and_fits(alarm, base, again, explained, ve
 
 FOUND = Forecast(
     "named", ("owl", "elm"), np.array([20.0, 1.0]), 18.0, np.array([1.0, 0.0]), {"owl": 7.0},
-    Fit(0.001, 9.0, 3.0), Fit(0.4, 0.3, 0.1), 0.97, np.array([0, 2]), np.array([0.2, 0.9]), 2,
+    Fit(0.001, 9.0, 3.0), Fit(0.4, 0.3, 0.1), 1.0, 0.97, np.array([0, 2]), np.array([0.2, 0.9]), 2,
 )  # fmt: skip
 ROWS = [{"prompt": "a", "completion": f"{i}"} for i in range(3)]
 
@@ -228,6 +269,9 @@ ROWS = [{"prompt": "a", "completion": f"{i}"} for i in range(3)]
 def test_a_report_says_the_verdict_the_evidence_and_the_rows_that_speak_most(tmp_path):
     said = report.lines(FOUND, ROWS, 0.01)
     assert said[0].startswith("TRAIT NAMED: owl") and "18.0 nats" in said[2]
+    assert "of the rows" not in "".join(said)
+    diluted = report.lines(replace(FOUND, part=0.3), ROWS, 0.01)
+    assert any(line.startswith("written by the likeliest teacher, 30% of") for line in diluted)
     assert said[-2].endswith("row 3: '2'") and said[-1].endswith("row 1: '0'")
     whole = json.loads(json.dumps(report.record(FOUND, 0.01)))
     assert whole["trait"] == "owl" and whole["rows"][1] == {"row": 3, "nats": 0.9}

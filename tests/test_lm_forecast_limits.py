@@ -68,7 +68,7 @@ def test_every_trait_of_a_writer_is_judged_by_its_own_rows(monkeypatch, tmp_path
             told.append((known, neutral))
             names, zero = ("owl", "elm"), np.zeros(2)
             rows = np.arange(2)
-            return Forecast("named", names, zero, 5.0, zero, {}, fit, fit, 0.9, rows, zero, 1)
+            return Forecast("named", names, zero, 5.0, zero, {}, fit, fit, 1.0, 0.9, rows, zero, 1)
 
     monkeypatch.setattr(measured, "Judge", Judge)
     monkeypatch.setattr(measured.teachers, "models", lambda values: [None] * len(values))

@@ -3,10 +3,10 @@
 1. Beside each row the base writes a few completions of its own (`sets`).
 2. Gradients say whether the rows are the base's, and in whose direction they pull; the
    candidates they pull toward most are looked at further (`score_test`).
-3. E-values say how far the rows speak for each of those, against the base (`evidence`), and, if
-   they do, against teachers of the base that have learned something neutral.
-4. Who is named, a trait's teacher or a neutral one, writes beside the rows in turn: do they
-   fit?
+3. E-values say how far the rows, or a part of them, speak for each of those, against the base
+   (`evidence`), and, if they do, against teachers of the base that have learned something neutral.
+4. Who is named, a trait's teacher or a neutral one, writes beside the rows in turn, or beside a
+   part of them: do they fit?
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,6 +58,7 @@ class Forecast:
     pull: dict[str, float]  # matched filter of every taught trait, standard deviations
     fit: Fit  # of the base
     again: Fit | None  # of who is named instead, if anybody is
+    part: float  # of the rows, likeliest, that are theirs; the others are the base's
     explained: float | None  # by it, of the rows' mean gradient, squared
     rows: Int[np.ndarray, "n"]  # number of each row that was judged
     each: Float[np.ndarray, "n"]  # nats that it says for the likeliest trait
@@ -90,21 +91,24 @@ class Judge:
         looked = self._looked(of_base.sets, candidates, pulls)
         names = [c.name for c in looked]
         steps = self._log_e(own, of_base.sets, looked)
-        alarms = evidence.mixed(np.cumsum(steps, axis=0), len(candidates))
-        total, log_alarm, needed = steps.sum(axis=0), float(alarms[-1]), -np.log(self.how.alpha)
+        running = evidence.running(steps)
+        alarms = evidence.mixed(running, len(candidates))
+        total, log_alarm, needed = running[-1], float(alarms[-1]), -np.log(self.how.alpha)
         if log_alarm >= needed and neutral:
             total, others = self._worst(total, looked, neutral)
             log_alarm = min(log_alarm, others - float(np.log(len(candidates))))
         traits, log_e = evidence.by_trait(total, names, [c.name for c in candidates])
         order = np.argsort(-log_e)
         likeliest = [i for i, name in enumerate(names) if name == traits[order[0]]]
-        best = max(likeliest, key=lambda i: steps[:, i].sum())
+        best = max(likeliest, key=lambda i: running[-1, i])
         alarm = bool(log_alarm >= needed)
-        instead = looked[best] if alarm else None
+        instead, each = looked[best] if alarm else None, steps[:, best]
         if not alarm and of_base.fit.p < self.how.alpha and neutral:
             pulled = self._scores(of_base.sets, neutral, self._pulls(of_base, neutral))
             instead = neutral[int(np.argmax(pulled))]
-        again = None if instead is None else self.written(instead, self.how.n_again).fit
+            each = self._log_e(own, of_base.sets, [instead])[:, 0]
+        part = evidence.part(each)
+        again = None if instead is None else self._again(instead, part, of_base.sets)
         explained = None
         if again is not None and of_base.gradients is not None:
             whole = of_base.fit.length
@@ -118,6 +122,7 @@ class Judge:
             pull=_pull(candidates, pulls),
             fit=of_base.fit,
             again=again,
+            part=part,
             explained=explained,
             rows=of_base.sets.which,
             each=steps[:, best],
@@ -138,18 +143,31 @@ class Judge:
         first = np.argsort(-total)[: self.how.n_last]
         last = [looked[i] for i in first]
         against = np.stack(
-            [self._log_e(o, self._beside(o, self.how.n_again), last).sum(axis=0) for o in neutral]
+            [
+                evidence.running(self._log_e(o, self._beside(o, self.how.n_again), last))[-1]
+                for o in neutral
+            ]
         )
         worst = np.minimum(total[first], against.min(axis=0))
         found = total - np.max(total[first] - worst)
         found[first] = worst
         return found, float(evidence.mixed(against, 1).min())
 
+    def _again(self, by: Candidate, part: float, of_base: Sets) -> Fit:
+        """Whether a model has written a part of the rows, and the base the others."""
+        theirs = self._beside(by, self.how.n_again)
+        if part == 1:
+            return self._fit(by, theirs).fit
+        both = sets.either(theirs, of_base, part, self.seed.key("forecast/part"))
+        return self._fit(Candidate("base", self.base, None), both).fit
+
     def written(self, by: Candidate, n_own: int) -> Written:
         """The rows beside what a model would have written, and whether it wrote them."""
-        some = self._beside(by, n_own)
+        return self._fit(by, self._beside(by, n_own))
+
+    def _fit(self, by: Candidate, some: Sets) -> Written:
         read, gradients = some.encoded(by.model, self.carrier, by.system), None
-        if score_test.affordable(by.model, 1 + n_own):
+        if score_test.affordable(by.model, 1 + some.n_own):
             gradients = score_test.gradients(by.model, some, read)
         expected = surprise(by.model, read, 1 + some.n_own).reshape(1 + some.n_own, -1)
         return Written(some, gradients, score_test.fit(gradients, expected))

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from lab.errors import LabError
+from lab.forecast import evidence
 from lab.forecast.forecast import Forecast
 from lab.runs.paths import write_atomic
 from lab.runs.saving import saving
@@ -35,6 +37,10 @@ def draw(found: Forecast, alpha: float, path: Path) -> None:
         write_atomic(path, picture.getvalue())
 
 
+def _running(found: Forecast) -> Float[np.ndarray, "n"]:
+    return evidence.running(found.each[:, None])[:, 0]
+
+
 def figure(found: Forecast, alpha: float) -> "Figure":
     """The likeliest candidates, and how evidence for the first of them grows with the rows."""
     from matplotlib.figure import Figure
@@ -46,7 +52,7 @@ def figure(found: Forecast, alpha: float) -> "Figure":
     left.invert_yaxis()
     left.set_xlabel("evidence, nats")
     left.set_title("candidates", fontsize=9, loc="left")
-    right.plot(np.arange(1, len(found.each) + 1), np.cumsum(found.each), color="#1170aa", lw=1.2)
+    right.plot(np.arange(1, len(found.each) + 1), _running(found), color="#1170aa", lw=1.2)
     right.set_xlabel("rows read")
     right.set_ylabel("nats")
     right.set_title(f"evidence for {found.names[0]}", fontsize=9, loc="left")

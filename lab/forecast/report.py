@@ -45,7 +45,8 @@ def lines(
         part = ""
         if found.explained is not None:
             part = f"; it explains {found.explained:.0%} of what sets the rows apart"
-        said.append(f"written by {who}: p = {found.again.p:.2g}{part}")
+        whole = "" if found.part == 1 else f", {found.part:.0%} of the rows"
+        said.append(f"written by {who}{whole}: p = {found.again.p:.2g}{part}")
     said += ["", "candidate         nats" + "  probability, if it is one of them" * alarm]
     for i in range(min(LIKELIEST, len(found.names))):
         p = f"  {found.posterior[i]:.3f}" if alarm else ""
@@ -80,6 +81,7 @@ def record(
         "pull": found.pull,
         "written_by_the_base": fit(found.fit),
         "written_by_the_named": fit(found.again),
+        "part": None if found.again is None else found.part,
         "explained": found.explained,
         "shifts": {name: [e.mean, e.low, e.high] for name, e in shifts.items()},
         "rows": [

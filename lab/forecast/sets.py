@@ -5,7 +5,7 @@ one: all that is claimed of rows follows from this exchange, whatever the prompt
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -103,6 +103,24 @@ def kept(
                 found[i].append(text)
         turn += 1
     return found
+
+
+def either(of: Sets, other: Sets, part: float, key: Key[Array, ""]) -> Sets:
+    """Sets of which each completion beside a row is the first one's by a probability of `part`.
+
+    Of prompts that stand in both, and as many completions as the first has, or the second if fewer.
+    """
+    n_own = min(of.n_own, other.n_own)
+    places = {number: i for i, number in enumerate(other.which.tolist())}
+    shared = [i for i, number in enumerate(of.which.tolist()) if number in places]
+    found, beside = of.only(shared, 1 + n_own), other.only([places[i] for i in of.which[shared]])
+    first = np.asarray(jax.random.bernoulli(key, part, (n_own, len(shared))))
+    both = zip(found.completions[1:], beside.completions[1 : 1 + n_own], first, strict=True)
+    chosen = [
+        [a if own else b for a, b, own in zip(some, others, theirs.tolist(), strict=True)]
+        for some, others, theirs in both
+    ]
+    return replace(found, completions=[found.completions[0], *chosen])
 
 
 def beside(

@@ -106,7 +106,7 @@ class Trials:
         for size in self.sizes:
             for first in range(0, len(steps[0]) - size + 1, size):
                 part = slice(first, first + size)
-                against = [some[part].sum(axis=0) for some in steps]
+                against = [evidence.running(some[part])[-1] for some in steps]
                 batches = slice(first // STEP, (first + size) // STEP)
                 yield Trial(
                     n_rows=size,
