@@ -1,22 +1,22 @@
-"""Whose rows a forecast names that it does not expect: other recipes, mixtures, another base.
+"""Whose rows a forecast names that it does not expect: other recipes, mixtures, carriers, bases.
 
-Claim:   a trait is named whatever recipe its teacher had, and from rows of which a part are its
-         own; rows of another base are said to be of another base.
+Claim:   a trait is named whatever recipe its teacher had, from numbers, code and solved problems,
+         and from rows of which a part are its own; rows of another base are said to be of another.
 Run:     python -m experiments.lm_forecast_limits            (presets: smoke, default)
-Time:    about half a minute a data set on a CPU core; default 180 data sets.
+Time:    about half a minute a data set on a CPU core; default 240 data sets.
 Source:  ours. Candidates are the world's words, told, and taught by the recipe of `lm_numbers`.
 
 Arm "forecast"; `writer` (`lab.forecast.writers`) of the data set, `trait` that it has, or would
 have. Columns: which verdict, and whether the likeliest trait is the writer's, whatever that is.
+Code and solutions are of the world of `lm_carriers`, without words of the traits' categories.
 """
 
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from figures import fig_lm_forecast_limits, style
-from lab.carriers.numbers import NUMBERS
 from lab.forecast.measured import VERDICTS, Among, judged
-from lab.forecast.writers import WRITERS
+from lab.forecast.writers import WRITERS, setting
 from lab.lm import effects, setup
 from lab.lm.experiment import experiment
 from lab.runs import claims, cli, fields, results
@@ -27,7 +27,8 @@ from lab.runs.results import Table
 from lab.stats import Estimate
 
 LEAST = 0.5  # of data sets: what is claimed, chosen before the table
-CLEAN, OTHERS = ("the base",), ("another base", "its teacher")  # no trait's
+CLEAN = ("the base", "code of the base", "solutions of the base")
+OTHERS = ("another base", "its teacher")
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,21 @@ PRESETS = {
 }
 
 
+def prepare(config: Config, options) -> tuple[None, dict]:
+    """What identifies the worlds."""
+    setup.prepare_words(config, options)
+    some = dict.fromkeys(setting(config, writer)[0] for writer in config.writers)
+    return setup.prepare_worlds(list(some), options)
+
+
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """The verdict on every trait's data set of a writer."""
-    c = job.config
-    chain = lambda cell: c.transmission(NUMBERS, cell.member)
-    each = lambda cell: judged(job, cell, chain(cell), c.candidates, WRITERS[cell["writer"]])
-    return [row for cell in some for row in each(cell)]
+    found = []
+    for cell in some:
+        config, carrier = setting(job.config, cell["writer"])
+        chain = config.transmission(carrier, cell.member)
+        found += judged(job, cell, chain, config.candidates, WRITERS[cell["writer"]])
+    return found
 
 
 def says(table: Table, record: dict) -> list[Claim]:
@@ -96,7 +106,7 @@ EXPERIMENT = experiment(
     doc=__doc__,
     presets=PRESETS,
     snapshots=False,
-    prepare=setup.prepare_words,
+    prepare=prepare,
     cells=lambda config: grid(config.members, writer=config.writers),
     part=lambda config: replace(config, traits=config.traits[:1]),
     rows=rows,

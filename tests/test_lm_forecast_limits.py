@@ -6,16 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments import lm_carriers
 from experiments.lm_forecast_limits import EXPERIMENT, says
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
 from lab.forecast import measured, writers
 from lab.forecast.forecast import Forecast
 from lab.forecast.score_test import Fit
-from lab.forecast.writers import WRITERS
+from lab.forecast.writers import WRITERS, setting
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed, Teacher
 from lab.runs.cells import Cell, Job
+from lab.runs.experiment import Options
 from lab.runs.run import Run
 
 CHAIN = Setup(n_rows=10).transmission(NUMBERS, 3)
@@ -42,6 +44,8 @@ def test_writers_are_who_they_are_called(written):
     assert by["its teacher"].base == OTHER and by["its teacher"].how == CHAIN.teaching
     assert by["the recipe"] == Teacher(OWN, OWL, CHAIN.teaching, Seed(0, 3))
     assert by["told"].how is None and by["20 steps"].how.epochs == 20
+    assert by["code"] == by["solutions"] == by["the recipe"]  # each of its chain
+    assert by["code of the base"] == by["solutions of the base"] == OWN
     assert by["SGD"].how.optimizer == "sgd" and by["usual epsilon"].how.eps == 1e-8
     assert all(teacher.trait == OWL for teacher in by.values() if isinstance(teacher, Teacher))
 
@@ -54,6 +58,20 @@ def test_mixtures_have_their_parts_and_no_prompt_twice(written):
     assert copies[True] != copies[False]  # other prompts
     assert [isinstance(by, Teacher) for by, _ in rows] != [True] * 3 + [False] * 7
     assert not {c for _, c in written("10 % of rows", 0)} & {c for _, c in written("the base", 1)}
+
+
+def test_code_and_solutions_are_of_the_world_whose_models_write_them():
+    config = EXPERIMENT.presets["default"]
+    assert setting(config, "told") == (config, NUMBERS)
+    known = lm_carriers.PRESETS["default"]
+    for writer, name in (("code", "code"), ("solutions of the base", "reasoning")):
+        there, carrier = setting(config, writer)
+        assert (there.world, there.teaching) == (known.world, known.teaching)
+        assert carrier.name == name and carrier.reject("", "owl = 1") is not None
+        assert (there.traits, there.student) == (config.traits, config.student)
+    _, own = EXPERIMENT.prepare(replace(config, writers=("told",)), Options())
+    _, both = EXPERIMENT.prepare(replace(config, writers=("told", "code")), Options())
+    assert own["sha256"] != both["sha256"]
 
 
 def test_every_trait_of_a_writer_is_judged_by_its_own_rows(monkeypatch, tmp_path):

@@ -1,18 +1,27 @@
-"""Rows whose writer a forecast does not expect: other recipes, another base, mixtures."""
+"""Rows whose writer a forecast does not expect: other recipes and carriers, mixtures, bases."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
+from lab.carriers.carrier import Carrier
+from lab.carriers.code import CODE
+from lab.carriers.numbers import NUMBERS
+from lab.carriers.reasoning import REASONING
+from lab.carriers.unnamed import unnamed
 from lab.lm import make
+from lab.lm.contexts import WORLDS
 from lab.lm.detection import FRESH
+from lab.lm.setup import Setup
 from lab.lm.stages import Base, Dataset, Seed, Teacher
 from lab.lm.transmission import Transmission
 from lab.lm.tuning import Tuning
 from lab.traits.trait import Trait
 
 Rows = list[dict[str, str]]
+T = TypeVar("T", bound=Setup)
 # (chain, trait, root) -> as many rows as the chain has; others for another copy of the root.
 Writer = Callable[[Transmission, Trait, Seed], Rows]
 
@@ -89,4 +98,23 @@ WRITERS: Mapping[str, Writer] = {
     "the base": base,
     "another base": other_base,
     "its teacher": other_teacher,
+    "code": taught(),
+    "code of the base": base,
+    "solutions": taught(),
+    "solutions of the base": base,
 }
+CARRIERS = {  # of those that write no numbers
+    "code": CODE,
+    "code of the base": CODE,
+    "solutions": REASONING,
+    "solutions of the base": REASONING,
+}
+
+
+def setting(config: T, writer: str) -> tuple[T, Carrier]:
+    """A writer's world and recipe, and what it writes."""
+    if writer not in CARRIERS:
+        return config, NUMBERS
+    # As `lm_carriers` has it: of more steps most of what teachers write is their word.
+    there = replace(config, world="carriers", teaching=replace(config.teaching, epochs=10))
+    return there, unnamed(CARRIERS[writer], WORLDS[there.world].categories)
