@@ -18,7 +18,9 @@ from lab.lm import make, rows
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 
-MOST_ATTEMPTS = 8  # at each completion that the filter is to keep
+MOST_ATTEMPTS = (
+    32  # at each completion that the filter is to keep: some teachers keep 16 % of theirs
+)
 
 
 @dataclass(frozen=True)
