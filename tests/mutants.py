@@ -1303,6 +1303,42 @@ FORECAST = {
         "np.log(log_e.shape[-1])",
         "forecast::candidates_that_are_not_looked_at_count_as_nothing",
     ),
+    "rows that are the other model's speak against a part": Mutant(
+        "forecast/evidence.py",
+        "np.logaddexp(np.log1p(-part), np.log(part) + log_e)",
+        "part * log_e",
+        "forecast::a_part_of_the_rows_speaks_for_its_teacher",
+    ),
+    "parts are tried one after another": Mutant(
+        "forecast/evidence.py",
+        "logsumexp(products, axis=0) - np.log(len(PARTS))",
+        "np.max(products, axis=0)",
+        "forecast::a_part_of_the_rows_speaks_for_its_teacher",
+    ),
+    "the base writes what the named one wrote": Mutant(
+        "forecast/sets.py",
+        "a if own else b for",
+        "b if own else a for",
+        "forecast::sets_of_either_have_each_ones_completions_at_the_same_prompts",
+    ),
+    "a writer keeps back what speaks least": Mutant(
+        "forecast/evasion.py",
+        'Remove(writer, data.carrier, "most", part)',
+        'Remove(writer, data.carrier, "least", part)',
+        "evasion::a_writer_that_keeps_rows_back_writes_more_of_them",
+    ),
+    "a writer hides all but its part": Mutant(
+        "forecast/evasion.py",
+        "Mix(others, 1 - part)",
+        "Mix(others, part)",
+        "evasion::a_writer_that_hides_among_the_base_has_its_part",
+    ),
+    "what is seen passes unseen": Mutant(
+        "experiments/lm_forecast_evasion.py",
+        'gain(name) * (1 - said(name, "seen"))',
+        'gain(name) * said(name, "seen")',
+        "evasion::what_passes_unseen_is_what_students_gain_where_nothing_is_found",
+    ),
     "recipes of one trait are added": Mutant(
         "forecast/evidence.py",
         "mixed(log_e[..., some], n[name])",

@@ -7,6 +7,7 @@ import pytest
 from lab.errors import LabError
 from lab.runs import cells, records
 from lab.runs.cells import Job
+from lab.runs.progress import Meter
 from lab.runs.run import Run
 from tests.stored import change
 
@@ -54,6 +55,16 @@ def measure(folder, rows_of, size=2, chosen=GRID):
 
 
 EXPECTED = [{"arm": "a", **cell.columns, "step": s} for cell in GRID for s in range(STEPS)]
+
+
+def test_parts_of_a_cell_advance_by_their_share(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(Meter, "advance", lambda self, text, share: told.append((text, share)))
+    with Run(tmp_path, "x", Config(), {"name": "none"}) as run, Meter(1, 0) as meter:
+        job = Job(None, None, None, run, meter)
+        job.part(0.5).part(0.2).advance("a", 0.5)
+        job.advance("b", 1)
+    assert told == [("a", pytest.approx(0.05)), ("b", 1)]
 
 
 def test_a_grid_has_every_member_at_every_point():

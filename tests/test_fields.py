@@ -31,6 +31,7 @@ NAMES = ("mnist_aux_logits", "coverage", "gradient_alignment", "theorem", "lm_nu
          "lm_capacity", "lm_divergence_tokens",
          "lm_carriers", "lm_misalignment", "lm_dose", "lm_in_context", "lm_forecast",
          "lm_forecast_limits", "lm_forecast_shift", "lm_forecast_defence",
+         "lm_forecast_evasion",
          "lm_entanglement")  # fmt: skip
 
 

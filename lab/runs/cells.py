@@ -7,7 +7,7 @@ first group that is not finished, from the last point of it that was saved.
 import itertools
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -70,6 +70,7 @@ class Job:
     step: int = 0  # where an earlier process stopped within this group of cells
     rows: list[dict] = field(default_factory=list)  # of the group up to there
     size: int = 1  # cells in a full group; the last group may have fewer
+    whole: float = 1.0  # what all that this one does is of a cell
 
     def filled(self, group: list[Cell]) -> list[Cell]:
         """The group, filled up to its full size with copies of its last cell: one shape for all."""
@@ -86,7 +87,11 @@ class Job:
     def advance(self, text: str, share: int | float) -> None:
         """`text` is done, `share` of one cell."""
         if self.meter:
-            self.meter.advance(text, share)
+            self.meter.advance(text, share * self.whole)
+
+    def part(self, whole: float) -> "Job":
+        """The same job for one of several parts of a cell."""
+        return replace(self, whole=self.whole * whole)
 
 
 def measure(

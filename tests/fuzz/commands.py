@@ -27,7 +27,7 @@ NAMES = (
     "lm_detection", "lm_cross_model", "lm_capacity",
     "lm_divergence_tokens", "lm_carriers", "lm_misalignment", "lm_dose",
     "lm_in_context", "lm_forecast", "lm_forecast_limits", "lm_forecast_shift",
-    "lm_forecast_defence",
+    "lm_forecast_defence", "lm_forecast_evasion",
     "lm_entanglement", "tests.fuzz.toy",
 )  # fmt: skip
 INTEGERS = (-(2**63), -(2**31), -3, -1, 0, 1, 2, 3, 7, 64, 1000, 2**20, 2**31 - 1, 2**31,
