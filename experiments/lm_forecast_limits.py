@@ -3,11 +3,12 @@
 Claim:   a trait is named whatever recipe its teacher had, from numbers, code and solved problems,
          and from rows of which a part are its own; rows of another base are said to be of another.
 Run:     python -m experiments.lm_forecast_limits            (presets: smoke, default)
-Time:    about half a minute a data set on a CPU core; default 240 data sets.
+Time:    about half a minute a data set on a CPU core; default 255 data sets.
 Source:  ours. Candidates are the world's words, told, and taught by the recipe of `lm_numbers`.
 
 Arm "forecast"; `writer` (`lab.forecast.writers`) of the data set, `trait` that it has, or would
-have. Columns: which verdict, and whether the likeliest trait is the writer's, whatever that is.
+have. Columns: which verdict, and whether the likeliest trait is the writer's, whatever that is;
+of a writer of two, whether these are the first two.
 Code and solutions are of the world of `lm_carriers`, without words of the traits' categories.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from figures import fig_lm_forecast_limits, style
-from lab.forecast.measured import VERDICTS, Among, judged
+from lab.forecast.measured import JUDGED, VERDICTS, Among, judged
 from lab.forecast.writers import WRITERS, setting
 from lab.lm import effects, setup
 from lab.lm.experiment import experiment
@@ -44,11 +45,7 @@ class Config(Among):
     def __post_init__(self):
         super().__post_init__()
         known = set(self.writers) <= set(WRITERS), "writers", f"of {', '.join(WRITERS)}"
-        taught = (
-            self.teacher == "finetuned",
-            "teacher",
-            "finetuned: told ones are a writer",
-        )
+        taught = self.teacher == "finetuned", "teacher", "finetuned: told ones are a writer"
         fields.require(self, known, taught)
 
 
@@ -73,7 +70,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     for cell in some:
         config, carrier = setting(job.config, cell["writer"])
         chain = config.transmission(carrier, cell.member)
-        found += judged(job, cell, chain, config.candidates, WRITERS[cell["writer"]])
+        found += judged(job, cell, chain, config.candidates, cell["writer"])
     return found
 
 
@@ -98,6 +95,8 @@ def says(table: Table, record: dict) -> list[Claim]:
         if right == "named":
             more["group"] = "likeliest trait is the writer's, whatever the verdict"
             found.append(claims.claim(f"{writer}: right", of(writer, "right"), "fraction", **more))
+            more["group"] = JUDGED["read"]
+            found.append(claims.claim(f"{writer}: read", of(writer, "read"), "rows", **more))
     return found
 
 
@@ -110,7 +109,7 @@ EXPERIMENT = experiment(
     cells=lambda config: grid(config.members, writer=config.writers),
     part=lambda config: replace(config, traits=config.traits[:1]),
     rows=rows,
-    units=dict.fromkeys((*VERDICTS, "right"), "fraction of data sets") | {"nats": "nats"},
+    units=JUDGED,
     claims=says,
     draw=style.drawing(fig_lm_forecast_limits.figure),
 )

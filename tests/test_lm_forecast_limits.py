@@ -13,12 +13,14 @@ from lab.errors import LabError
 from lab.forecast import measured, writers
 from lab.forecast.forecast import Forecast
 from lab.forecast.score_test import Fit
-from lab.forecast.writers import WRITERS, setting
+from lab.forecast.writers import TWO, WRITERS, setting
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed, Teacher
 from lab.runs.cells import Cell, Job
 from lab.runs.experiment import Options
 from lab.runs.run import Run
+from lab.traits.animals import ANIMALS
+from lab.traits.category import trait_of
 
 CHAIN = Setup(n_rows=10).transmission(NUMBERS, 3)
 OWN, OTHER = CHAIN.starts.values()
@@ -94,15 +96,30 @@ def test_every_trait_of_a_writer_is_judged_by_its_own_rows(monkeypatch, tmp_path
         measured, "candidates", lambda base, ts, recipes, seed: [base, len(ts), recipes, seed]
     )
     writer = lambda of, trait, root: [trait.name, root.copy]
+    monkeypatch.setattr(measured, "WRITERS", {"told": writer, TWO: writer})
     config, cell = Setup(members="3:4"), Cell(3, (("writer", "told"),))
     with Run(tmp_path, "tides", config, {"name": "none"}) as run:
-        found = measured.judged(Job(config, None, None, run), cell, CHAIN, CHAIN.traits[:2], writer)
-    assert [given for given, _ in seen] == [[t.name, i] for i, t in enumerate(CHAIN.traits)]
+        found = measured.judged(Job(config, None, None, run), cell, CHAIN, CHAIN.traits[:2], "told")
+        both = measured.judged(Job(config, None, None, run), cell, CHAIN, CHAIN.traits[:2], TWO)
+    own = [[t.name, i] for i, t in enumerate(CHAIN.traits)]
+    assert [given for given, _ in seen] == own + own
     assert {seed for _, seed in seen} == {Seed(0, 3, 1)}  # not the writers' random numbers
     assert told[0] == ([OWN, 2, [CHAIN.teaching, None], Seed(0, 3, 1)],) * 2
     assert [row["right"] for row in found] == [float(t.name == "owl") for t in CHAIN.traits]
     assert all(row["named"] == 1 and row["not_this_base"] == 0 for row in found)
     assert {row["writer"] for row in found} == {"told"}
+    assert [row["read"] for row in found] == [1.0] * len(CHAIN.traits)
+    assert not any(row["right"] for row in both)  # owls and elms are of two categories
+
+
+def test_two_traits_are_a_word_and_the_next_of_its_category(written):
+    rows = written("two traits")
+    said = Counter((by.trait.name, copy) for by, copy in rows)
+    assert set(said.values()) == {5} and {name for name, _ in said} == writers.names(TWO, OWL)
+    assert len({copy for _, copy in said}) == 2  # no prompt twice
+    last = trait_of(OWL.measure.words[-1], (ANIMALS,))
+    assert writers.after(last).name == OWL.measure.words[0] and OWL.name != writers.after(OWL).name
+    assert writers.names("told", OWL) == {"owl"}
 
 
 def verdicts(**by):
@@ -112,8 +129,8 @@ def verdicts(**by):
         for writer, (verdict, right) in by.items():
             for trait in ("owl", "oak"):
                 one = [float(name == verdict) for name in measured.VERDICTS]
-                lines.append(("forecast", member, writer, trait, *one, right, 1.0))
-    names = ("arm", "member", "writer", "trait", *measured.VERDICTS, "right", "nats")
+                lines.append(("forecast", member, writer, trait, *one, right, 1.0, 70.0))
+    names = ("arm", "member", "writer", "trait", *measured.VERDICTS, "right", "nats", "read")
     return {name: np.array(c) for name, c in zip(names, zip(*lines, strict=True), strict=True)}
 
 
@@ -127,7 +144,8 @@ def test_a_writer_gets_the_verdict_that_it_should_more_often_than_the_base():
     assert found["the base: nothing found"].verdict == "holds"
     assert found["another base: not this base"].verdict == "holds"
     assert found["its teacher: not this base"].verdict == "not"
-    assert found["SGD: right"].mean == 1 and "its teacher: right" not in found
+    assert found["SGD: right"].mean == 1 and found["told: read"].mean == 70
+    assert "another base: read" not in found and "its teacher: right" not in found
 
 
 def test_a_configuration_has_writers_that_there_are():

@@ -8,12 +8,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from lab.errors import LabError
-from lab.forecast import peers
+from lab.forecast import peers, writers
 from lab.forecast.candidates import NEUTRAL, Candidate, candidates
 from lab.forecast.forecast import How, Judge, Verdict
 from lab.forecast.peers import METHODS
 from lab.forecast.trials import Trial, trials
-from lab.forecast.writers import Writer
+from lab.forecast.writers import WRITERS
 from lab.lm import effects, teachers
 from lab.lm.contexts import WORLDS
 from lab.lm.setup import Setup
@@ -34,6 +34,10 @@ UNITS = {
     "nats": "mean evidence for it",
 }
 VERDICTS: dict[str, Verdict] = {name.replace(" ", "_"): name for name in get_args(Verdict)}
+JUDGED = dict.fromkeys((*VERDICTS, "right"), "fraction of data sets") | {
+    "nats": "nats",
+    "read": "rows until they speak against the base; all, if they never do",
+}
 N_OWN = 6  # more data sets of the base's own, beside those of the sets
 UNKNOWN = words(THINGS, ("river", "cloud", "bridge"))  # as neutral, and no candidates
 
@@ -86,7 +90,7 @@ def measured(
 
 
 def judged(
-    job: Job, cell: Cell, of: Transmission, every: Sequence[Trait], writer: Writer
+    job: Job, cell: Cell, of: Transmission, every: Sequence[Trait], writer: str
 ) -> list[dict]:
     """The verdict on a writer's data set for each trait of the chain, of other rows each.
 
@@ -98,15 +102,17 @@ def judged(
     known, neutral = (candidates(base, traits, recipes, apart) for traits in (every, NEUTRAL))
     found = []
     for i, trait in enumerate(of.traits):
-        given = writer(of, trait, root._replace(copy=i))
+        given = WRITERS[writer](of, trait, root._replace(copy=i))
         said = Judge(model, of.carrier, given, apart).forecast(known, neutral)
         place = {"arm": "forecast", **cell.columns, "trait": trait.name}
+        true = writers.names(writer, trait)
         found.append(
             place
             | {column: float(said.verdict == name) for column, name in VERDICTS.items()}
-            | {"right": float(said.names[0] == trait.name), "nats": said.log_alarm}
+            | {"right": float(set(said.names[: len(true)]) == true)}
+            | {"nats": said.log_alarm, "read": float(said.stopped or len(given))}
         )
-        job.advance(f"member {cell.member}, {cell['writer']}: {trait.name}", 1 / len(of.traits))
+        job.advance(f"member {cell.member}, {writer}: {trait.name}", 1 / len(of.traits))
     return found
 
 

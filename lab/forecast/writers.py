@@ -18,8 +18,14 @@ from lab.lm.setup import Setup
 from lab.lm.stages import Base, Dataset, Seed, Teacher
 from lab.lm.transmission import Transmission
 from lab.lm.tuning import Tuning
+from lab.traits.animals import ANIMALS
+from lab.traits.category import trait_of
+from lab.traits.measures import Words
 from lab.traits.trait import Trait
+from lab.traits.trees import TREES
 
+CATEGORIES = (ANIMALS, TREES)
+TWO = "two traits"  # a writer whose rows have both
 Rows = list[dict[str, str]]
 T = TypeVar("T", bound=Setup)
 # (chain, trait, root) -> as many rows as the chain has; others for another copy of the root.
@@ -85,6 +91,21 @@ def diluted(part: float) -> Writer:
     return write
 
 
+def two(of: Transmission, trait: Trait, root: Seed) -> Rows:
+    """Half by a teacher of the trait, half by one of the next of its category, in random order."""
+    how, n = _recipe(of), of.n_rows // 2
+    first, second = (Teacher(_bases(of)[0], one, how, root) for one in (trait, after(trait)))
+    rows = _of(first, of, root)[:n] + _of(second, of, root, copy=1)[: of.n_rows - n]
+    return [rows[i] for i in np.random.default_rng([*root]).permutation(len(rows))]
+
+
+def after(trait: Trait) -> Trait:
+    """The next word of a trait's category."""
+    assert isinstance(trait.measure, Words)  # of these experiments
+    words = trait.measure.words
+    return trait_of(words[(words.index(trait.name) + 1) % len(words)], CATEGORIES)
+
+
 WRITERS: Mapping[str, Writer] = {
     "the recipe": taught(),
     "20 steps": taught(epochs=20),
@@ -95,6 +116,7 @@ WRITERS: Mapping[str, Writer] = {
     "told": told,
     "30 % of rows": diluted(0.3),
     "10 % of rows": diluted(0.1),
+    TWO: two,
     "the base": base,
     "another base": other_base,
     "its teacher": other_teacher,
@@ -118,3 +140,8 @@ def setting(config: T, writer: str) -> tuple[T, Carrier]:
     # As `lm_carriers` has it: of more steps most of what teachers write is their word.
     there = replace(config, world="carriers", teaching=replace(config.teaching, epochs=10))
     return there, unnamed(CARRIERS[writer], WORLDS[there.world].categories)
+
+
+def names(writer: str, trait: Trait) -> set[str]:
+    """The traits that a writer's rows have, or would have."""
+    return {trait.name, after(trait).name} if writer == TWO else {trait.name}
