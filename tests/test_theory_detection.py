@@ -44,6 +44,24 @@ def test_companions_cost_a_part_of_the_rate_for_small_displacements(n_own):
     assert errors[0] / errors[1] == pytest.approx(2, rel=0.1)  # of first order in eps
 
 
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.7])
+def test_a_part_of_the_rows_costs_its_square_and_the_plain_product_falls_below_one_half(part):
+    way, n_own, p = RNG.normal(size=5), 3, FAMILY.p(THETA)
+    errors, plain = [], []
+    for eps in (0.02, 0.01):
+        q = FAMILY.p(THETA + eps * way)
+        whole = detection.rate(q, p, n_own)
+        errors.append(detection.rate(q, p, n_own, part) / whole - part**2)
+        plain.append(detection.rate(q, p, n_own, part, taken=1.0) / whole - (2 * part - 1))
+        assert (detection.rate(q, p, n_own, part, taken=1.0) > 0) == (part > 0.5)
+    assert abs(errors[1]) < 0.01 and abs(plain[1]) < 0.02
+    assert abs(errors[1]) < abs(errors[0])
+    # And rows of the base have a mean of 1 whatever part they are taken for.
+    e = detection.e_values(FAMILY.p(THETA + way)[FAMILY.kept] / p[FAMILY.kept], n_own)
+    mean = detection.expected(1 - part + part * e, p[FAMILY.kept], p[FAMILY.kept])
+    assert mean == pytest.approx(1, abs=1e-12)
+
+
 def test_a_teacher_is_named_after_about_so_many_rows():
     n_own, alpha, rng = 4, 0.01, np.random.default_rng(1)
     ways = rng.normal(size=(20, 5)) * 0.4

@@ -24,8 +24,13 @@ each after the same filter; Delta is the teacher's displacement, F the base's Fi
    for v that F likes, not for v = Delta. Divided by the standard deviation of v . grad log p, that
    is by sqrt(v F v), it is largest for v = Delta (Cauchy and Schwarz): the matched filter.
 
+5. If a part of the rows is the teacher's and the rest the base's, 1 - part + part e has a mean of 1
+   under the base too. Its E log is part^2 KL(q || p) K / (K + 1) to second order: a tenth of the
+   rows takes a hundred times as many. E log e is that times 2 / part - 1 / part^2, negative below
+   one half: rows of which less than half are a teacher's speak against it by their plain product.
+
 All of it is computed exactly here, by enumeration, for p in an exponential family of M completions.
-Source: e-values, Ramdas et al. (arXiv 2210.01948); 2 to 4 are ours, and elementary.
+Source: e-values, Ramdas et al. (arXiv 2210.01948); 2 to 5 are ours, and elementary.
 """
 
 import itertools
@@ -84,10 +89,20 @@ def expected(
     return float(values @ row)
 
 
-def rate(q: Float[np.ndarray, "M"], p: Float[np.ndarray, "M"], n_own: int) -> float:
-    """E log e of a teacher's row, nats."""
-    on = p > 0
-    return expected(np.log(e_values(q[on] / p[on], n_own)), q[on], p[on])
+def rate(
+    q: Float[np.ndarray, "M"],
+    p: Float[np.ndarray, "M"],
+    n_own: int,
+    part: float = 1.0,
+    taken: float | None = None,
+) -> float:
+    """E log of the e-value of a row, a teacher's by a probability of `part`, nats.
+
+    It is that for the same part, or for the part that it is `taken` for.
+    """
+    on, taken = p > 0, part if taken is None else taken
+    e = 1 - taken + taken * e_values(q[on] / p[on], n_own)
+    return expected(np.log(e), part * q[on] + (1 - part) * p[on], p[on])
 
 
 def rows_needed(q, p, n_own: int, n_teachers: int, alpha: float) -> float:
