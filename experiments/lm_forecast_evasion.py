@@ -3,7 +3,7 @@
 Claim:   of what all of a teacher's rows pass on, less than half passes unseen, whatever part of the
          rows that speak most for its trait it keeps back, or hides among rows of its base.
 Run:     python -m experiments.lm_forecast_evasion          (presets: smoke, default)
-Time:    about 12 min a reference on a CPU core.
+Time:    about 7 min a reference on a CPU core.
 Source:  ours.
 
 Arms "student_withheld 0.1", ..., of students of as many rows, a tenth of those that were written
@@ -40,7 +40,7 @@ class Config(Among):
     """The chain of `lm_forecast_defence`, whose teachers see it coming."""
 
     members: str = "5"
-    traits: tuple[str, ...] = ("elephant", "owl", "wolf")
+    traits: tuple[str, ...] = ("owl", "wolf")
     n_rows: int = 6000
     n_controls: int = 2
     withheld: Annotated[Parts, Items(1, 10, unique=True)] = (0.05, 0.1, 0.25)
@@ -108,6 +108,7 @@ EXPERIMENT = experiment(
     "lm_forecast_evasion",
     doc=__doc__,
     presets=PRESETS,
+    part=lambda c: replace(setup.part(c), withheld=c.withheld[:1], hidden=c.hidden[:1]),
     rows=rows,
     units=setup.UNITS | evasion.UNITS,
     claims=says,
