@@ -108,7 +108,9 @@ EXPERIMENT = experiment(
     "lm_forecast_evasion",
     doc=__doc__,
     presets=PRESETS,
-    part=lambda c: replace(setup.part(c), withheld=c.withheld[:1], hidden=c.hidden[:1]),
+    part=lambda c: replace(
+        c, traits=c.traits[:1], n_controls=1, withheld=c.withheld[:1], hidden=c.hidden[:1]
+    ),
     rows=rows,
     units=setup.UNITS | evasion.UNITS,
     claims=says,
