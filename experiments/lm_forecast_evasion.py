@@ -7,9 +7,9 @@ Time:    about 7 min a reference on a CPU core.
 Source:  ours.
 
 Arms "student_withheld 0.1", ..., of students of as many rows, a tenth of those that were written
-being kept back; "student_hidden 0.3", of rows of which three tenths are the teacher's. Columns
-`nats`, `alarm`, `seen`: what the forecast says of the first `n_judged` rows of a student's data; 0
-of models that have none. The writer ranks its rows by itself; who judges has simulated teachers.
+being kept back; "student_hidden 0.3", of rows of which three tenths are the teacher's. `nats`,
+`alarm`, `seen`: what is said of the first `n_judged` rows of a student's data; 0 of other models.
+The writer ranks its rows by itself; who judges has simulated teachers.
 """
 
 from dataclasses import dataclass, replace
