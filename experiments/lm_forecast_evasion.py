@@ -18,7 +18,6 @@ from typing import Annotated
 from figures import fig_lm_forecast_evasion, style
 from lab.carriers.numbers import NUMBERS
 from lab.forecast import evasion
-from lab.forecast.evasion import NOTHING
 from lab.forecast.measured import Among
 from lab.lm import effects, setup, transmitted
 from lab.lm.experiment import experiment, own_base
@@ -72,7 +71,7 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
         chain = replace(chain, more={**chain.more, **more})
         said = evasion.judged(job.part(0.6), cell, chain, c.candidates, c.n_judged)
         for row in setup.measure_one(job.part(0.4), cell, chain):
-            found.append(row | said.get((row["arm"], row["trait"], row["copy"]), NOTHING))
+            found.append(row | said.get((row["arm"], row["trait"], row["copy"]), evasion.NOTHING))
     return found
 
 
