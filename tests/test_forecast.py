@@ -271,6 +271,7 @@ def test_a_report_says_the_verdict_the_evidence_and_the_rows_that_speak_most(tmp
     assert said[0].startswith("TRAIT NAMED: owl") and "18.0 nats" in said[2]
     assert "of the rows" not in "".join(said)
     diluted = report.lines(replace(FOUND, part=0.3), ROWS, 0.01)
+    assert diluted[0].endswith("theirs are about 30% of these")
     assert any(line.startswith("written by the likeliest teacher, 30% of") for line in diluted)
     assert said[-2].endswith("row 3: '2'") and said[-1].endswith("row 1: '0'")
     whole = json.loads(json.dumps(report.record(FOUND, 0.01)))

@@ -35,6 +35,8 @@ def lines(
     needed = -np.log(alpha)
     alarm = bool(found.log_alarm >= needed)
     said = [SAID[found.verdict].format(name=found.names[0]), ""]
+    if found.verdict == "named" and found.part < 1:
+        said[0] += f", and the base the others: theirs are about {found.part:.0%} of these"
     said.append(f"{len(found.rows)} rows; evidence for any candidate {found.log_alarm:.1f} nats ")
     said[-1] += f"(an alarm from {needed:.1f} on, false in at most {alpha:.0%} of clean data)"
     if found.stopped:
