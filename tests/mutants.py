@@ -1305,15 +1305,27 @@ FORECAST = {
     ),
     "rows that are the other model's speak against a part": Mutant(
         "forecast/evidence.py",
-        "np.logaddexp(np.log1p(-part), np.log(part) + log_e)",
-        "part * log_e",
+        "np.logaddexp(rest, np.log(part) + log_ratio)",
+        "part * log_ratio",
         "forecast::a_part_of_the_rows_speaks_for_its_teacher_though_all_together_speak_against_it",
     ),
     "parts are tried one after another": Mutant(
         "forecast/evidence.py",
-        "logsumexp(products, axis=0) - np.log(len(PARTS))",
-        "np.max(products, axis=0)",
+        "return _log_mean(steps.sum(axis=1))",
+        "return steps.sum(axis=1).max(axis=0)",
         "forecast::a_part_of_the_rows_speaks_for_its_teacher_though_all_together_speak_against_it",
+    ),
+    "the rest of the base's stands in a set": Mutant(
+        "forecast/evidence.py",
+        "unit = _log_mean(own[1 + n_set :])",
+        "unit = _log_mean(own[1:])",
+        "forecast::against_a_part_of_a_neutral_teachers_rows_each_of_a_set_is_as_likely_the_given_one",
+    ),
+    "a neutral teacher is not what is spoken against": Mutant(
+        "forecast/evidence.py",
+        "diluted(whole[..., :-1]) - mixture(part, whole[..., -1:])",
+        "diluted(whole[..., :-1])",
+        "forecast::a_neutral_teachers_rows_speak_for_a_part_of_a_trait_against_the_base_alone",
     ),
     "the base writes what the named one wrote": Mutant(
         "forecast/sets.py",

@@ -65,14 +65,66 @@ def test_a_part_of_the_rows_speaks_for_its_teacher_though_all_together_speak_aga
     theirs = (rng.random((2 * n, 1)) > p.cumsum(axis=1)).sum(axis=1)  # by the teacher's likelihood
     mixed = np.where(rng.random(2 * n) < 0.3, theirs, own)
     e = lambda chosen: np.log(5 * p[np.arange(2 * n), chosen])[:, None]
-    assert e(mixed).sum() < -100 < 100 < evidence.running(e(mixed))[-1, 0]
-    assert [evidence.part(e(rows)[:, 0]) for rows in (theirs, mixed)] == [1.0, 0.3]
-    assert evidence.running(e(own))[-1, 0] < 0
+    steps = lambda chosen: evidence.diluted(e(chosen))
+    assert e(mixed).sum() < -100 < 100 < evidence.total(steps(mixed))[0]
+    assert evidence.total(steps(mixed)) == pytest.approx(evidence.running(steps(mixed))[-1])
+    assert [evidence.part(steps(rows)[..., 0]) for rows in (theirs, mixed)] == [1.0, 0.3]
+    assert evidence.total(steps(own))[0] < 0
     # By hand, of one row; and the mean over a set is 1 for every part.
-    one = evidence.running(np.log([[3.0]]))
+    one = evidence.total(evidence.diluted(np.log([[3.0]])))
     assert np.exp(one) == pytest.approx(np.mean([3, 0.7 + 0.9, 0.9 + 0.3]))
     each = np.exp(evidence.diluted(np.log(5 * p[:9])))
     np.testing.assert_allclose(each.mean(axis=2), 1, rtol=1e-12)
+
+
+def test_against_a_part_of_a_neutral_teachers_rows_each_of_a_set_is_as_likely_the_given_one():
+    rng, key, n = np.random.default_rng(5), jax.random.key(3), 400
+    own, theirs = rng.normal(0, 2, (7, n, 3)), rng.normal(0, 2, (3, n, 3))  # two candidates
+    whole, part = evidence.against(own, theirs, key)
+    chosen = np.asarray(jax.random.bernoulli(key, 0.3, (3, n)))
+    assert whole.shape == part.shape == (3, n, 2) and 0.25 < chosen.mean() < 0.35
+    # All of the neutral teacher's: the three of theirs in the given one's place, one after another.
+    each = [np.exp(whole)]
+    for i in range(3):
+        a, b = own.copy(), theirs.copy()
+        a[0], b[i] = theirs[i], own[0]
+        each.append(np.exp(evidence.against(a, b, key)[0]))
+    np.testing.assert_allclose(np.mean(each, axis=0), 1, rtol=1e-9)
+    # A part: whoever stands beside it. The last three of the base's stand nowhere.
+    each = [np.exp(part)]
+    for i in range(3):
+        a, b, mine = own.copy(), theirs.copy(), chosen[i][:, None]
+        a[0] = np.where(mine, theirs[i], own[1 + i])
+        a[1 + i] = np.where(mine, own[1 + i], own[0])
+        b[i] = np.where(mine, own[0], theirs[i])
+        each.append(np.exp(evidence.against(a, b, key)[1]))
+    np.testing.assert_allclose(np.mean(each, axis=0), 1, rtol=1e-9)
+    # A filter that leaves another part of each prompt's completions changes nothing.
+    left = rng.normal(0, 5, (n, 3))
+    for one, again in zip(
+        (whole, part), evidence.against(own + left, theirs + left, key), strict=True
+    ):
+        np.testing.assert_allclose(one, again, atol=1e-9)
+
+
+def test_a_neutral_teachers_rows_speak_for_a_part_of_a_trait_against_the_base_alone():
+    # Both teachers have moved alike, the trait's elsewhere too: the neutral one's own rows.
+    rng, n = np.random.default_rng(6), 2000
+    alike, apart = rng.normal(0, 0.6, (2, 12, n))
+    neutral, trait = alike, alike + apart
+    p = np.exp(neutral[:4])
+    said = (rng.random(n) > (p / p.sum(axis=0)).cumsum(axis=0)).sum(axis=0)  # by its likelihood
+    rows = np.arange(n)
+    ratios = np.stack([trait, neutral], axis=-1)
+    own = np.concatenate([ratios[said, rows][None], ratios[4:12]])
+    theirs = []  # what else it writes is drawn from other completions in the same way
+    for _ in range(4):
+        q = np.exp(neutral[:4])
+        again = (rng.random(n) > (q / q.sum(axis=0)).cumsum(axis=0)).sum(axis=0)
+        theirs.append(ratios[again, rows])
+    base = evidence.total(evidence.diluted(evidence.log_e_values(own[..., :1])))
+    found = evidence.against(own, np.stack(theirs), jax.random.key(0))
+    assert base[0] > 20 and evidence.total(found[0])[0] < 0
 
 
 def test_sets_of_either_have_each_ones_completions_at_the_same_prompts():

@@ -40,18 +40,21 @@ def known():
 
 
 def test_a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what_is_no_trait(known):
-    whale = known.candidates[1]
+    whale, (base, lamp) = known.candidates[1], known.pools
     _, found = known.of(known.candidates, SEED)
     assert [t.n_rows for t in found] == [50, 50, 100]
-    assert found[2].log_e == pytest.approx(
-        np.min(
-            [evidence.running(_by_hand(known, p, whale.model)[:100])[-1] for p in known.pools], 0
-        )
-    )
-    assert found[2].log_e.argmax() == 1
+    own, theirs = (_by_hand(known, pool, whale.model) for pool in (base, lamp))
+    assert theirs[0] == pytest.approx(own[0])
+    steps = [evidence.diluted(evidence.log_e_values(own[..., :2]))]
+    steps += evidence.against(own, theirs[1:], known.key)
+    whole = [evidence.total(some[:, :100]) for some in steps]
+    assert found[2].log_e == pytest.approx(np.min(whole, axis=0), abs=1e-3)
+    assert found[2].log_alarm == pytest.approx(min(map(evidence.mixed, whole)), abs=1e-3)
+    assert found[2].log_e.argmax() == 1 and len(whole) == 1 + len(evidence.NULL_PARTS)
 
 
 def _by_hand(known, pool, writer):
+    """Log-likelihood ratios to the base of the writer's rows and a pool's, the neutral one last."""
     key = SEED.key("trials/whale")
     said = sets.kept(writer, NUMBERS, known.users, 1, key)
     kept = [i for i, some in enumerate(said) if some]
@@ -64,8 +67,8 @@ def _by_hand(known, pool, writer):
         np.array(kept),
     )
     of = lambda model: log_likelihood(model, some.encoded(model, NUMBERS)).reshape(3, -1)
-    ratios = np.stack([of(c.model) - of(pool.by.model) for c in known.candidates], axis=-1)
-    return evidence.log_e_values(ratios)
+    judges = [*known.candidates, known.pools[1].by]
+    return np.stack([of(c.model) - of(known.base) for c in judges], axis=-1)
 
 
 def test_a_prompt_is_asked_again_until_the_filter_keeps_what_is_written(monkeypatch):
@@ -96,9 +99,10 @@ def test_each_of_the_bases_own_completions_is_once_the_given_one(known):
     assert len(found) == 3 * n
     first = [np.exp([t.log_e for t in found[i::n]]) for i in range(n)]
     assert all(np.isfinite(one).all() for one in first)
-    rows = [evidence.log_e_values(np.roll(known.pools[0].ratios, -i, axis=0)) for i in range(3)]
+    ratios = known.pools[0].ratios[..., :2]
+    rows = [evidence.log_e_values(np.roll(ratios, -i, axis=0)) for i in range(3)]
     assert np.mean(np.exp(rows), axis=0) == pytest.approx(np.ones_like(rows[0]))
-    assert found[n].log_e == pytest.approx(evidence.running(rows[1][:50])[-1])
+    assert found[n].log_e == pytest.approx(evidence.total(evidence.diluted(rows[1][:50])))
 
 
 def test_gradients_of_trials_have_batches_that_sizes_are_multiples_of(known):

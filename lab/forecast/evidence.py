@@ -7,6 +7,10 @@ at any time with a probability of at most a (Ville), and so does every weighted 
 Such a mean is taken over PARTS: where only a part of the rows is a teacher's, the others speak
 against it, and the product falls; that of 1 - part + part e rises.
 
+What is no trait is not the base alone: teachers of something neutral write rows that a part of many
+a trait's would explain better than the base does. So rows must also speak against neutral teachers,
+and against a part of theirs among the base's (`against`).
+
 Source: e-processes, Ramdas et al. (2023, arXiv 2210.01948); sets in place of a normalising
 constant, which would have to be known exactly: an error of it grows with the rows.
 """
@@ -14,11 +18,15 @@ constant, which would have to be known exactly: an error of it grows with the ro
 from collections import Counter
 from collections.abc import Sequence
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Key
 from scipy.special import logsumexp
 
-PARTS = (1.0, 0.3, 0.1)  # of the rows that may be a teacher's, the rest the other model's
+PARTS = (1.0, 0.3, 0.1)  # of the rows that may be a teacher's, the rest the base's
+# Of those that may be a neutral teacher's; against a tenth of theirs nothing is ever seen, neither
+# what has a trait nor what has none.
+NULL_PARTS = (1.0, 0.3)
 
 
 def log_e_values(ratios: Float[np.ndarray, "S n C"]) -> Float[np.ndarray, "n C"]:
@@ -26,23 +34,56 @@ def log_e_values(ratios: Float[np.ndarray, "S n C"]) -> Float[np.ndarray, "n C"]
     return ratios[0] - logsumexp(ratios, axis=0) + np.log(len(ratios))
 
 
-def diluted(log_e: Float[np.ndarray, "n C"]) -> Float[np.ndarray, "D n C"]:
+def mixture(part: float, log_ratio: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """Log of 1 - part + part times a ratio."""
+    rest = np.log1p(-part) if part < 1 else -np.inf
+    return np.logaddexp(rest, np.log(part) + log_ratio)
+
+
+def diluted(log_e: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "D *n"]:
     """The same for a candidate of whom each of PARTS of the rows is, nats."""
-    part = np.array(PARTS)[:, None, None]
-    with np.errstate(divide="ignore"):  # where all rows are
-        return np.logaddexp(np.log1p(-part), np.log(part) + log_e)
+    return np.stack([mixture(part, log_e) for part in PARTS])
 
 
-def running(log_e: Float[np.ndarray, "n C"]) -> Float[np.ndarray, "n C"]:
+def against(
+    own: Float[np.ndarray, "S n J"], theirs: Float[np.ndarray, "K n J"], key: Key[Array, ""]
+) -> list[Float[np.ndarray, "D n C"]]:
+    """Log e-values of candidates' PARTS, against each of NULL_PARTS of a neutral teacher's, nats.
+
+    Of the log-likelihood ratios to the base of candidates, the neutral teacher last: of each given
+    row and the base's completions beside it, and of the neutral teacher's. Beside the row stand as
+    many as there are of the latter, or half of the base's if these are fewer: each is the neutral
+    teacher's by a probability of the part, else the base's. The rest of the base's says how much of
+    a model's probability the filter leaves, and is in no set: so exchange holds for what is in one.
+    """
+    n_set = min(len(theirs), (len(own) - 1) // 2)
+    unit = _log_mean(own[1 + n_set :])
+    own, theirs, found = own[: 1 + n_set] - unit, theirs[:n_set] - unit, []
+    for part in NULL_PARTS:
+        chosen = np.asarray(jax.random.bernoulli(key, part, theirs.shape[:2]))
+        whole = np.concatenate([own[:1], np.where(chosen[..., None], theirs, own[1:])])
+        apart = diluted(whole[..., :-1]) - mixture(part, whole[..., -1:])
+        found.append(apart[:, 0] - logsumexp(apart, axis=1) + np.log(1 + n_set))
+    return found
+
+
+def _log_mean(log_values: Float[np.ndarray, "T *n"]) -> Float[np.ndarray, "*n"]:
+    return logsumexp(log_values, axis=0) - np.log(len(log_values))
+
+
+def running(steps: Float[np.ndarray, "D n C"]) -> Float[np.ndarray, "n C"]:
     """Evidence for each candidate after each row, whatever part of the rows is theirs, nats."""
-    products = np.cumsum(diluted(log_e), axis=1)
-    return logsumexp(products, axis=0) - np.log(len(PARTS))
+    return _log_mean(np.cumsum(steps, axis=1))
 
 
-def part(log_e: Float[np.ndarray, "n"]) -> float:
+def total(steps: Float[np.ndarray, "D n C"]) -> Float[np.ndarray, "C"]:
+    """The same after the last row."""
+    return _log_mean(steps.sum(axis=1))
+
+
+def part(steps: Float[np.ndarray, "D n"]) -> float:
     """The likeliest of PARTS."""
-    products = diluted(log_e[:, None]).sum(axis=(1, 2))
-    return PARTS[int(np.argmax(products))]
+    return PARTS[int(np.argmax(steps.sum(axis=1)))]
 
 
 def by_trait(

@@ -4,7 +4,8 @@
 2. Gradients say whether the rows are the base's, and in whose direction they pull; the
    candidates they pull toward most are looked at further (`score_test`).
 3. E-values say how far the rows, or a part of them, speak for each of those, against the base
-   (`evidence`), and, if they do, against teachers of the base that have learned something neutral.
+   (`evidence`), and, if they do, against teachers of the base that have learned something neutral,
+   and parts of theirs.
 4. Who is named, a trait's teacher or a neutral one, writes beside the rows in turn, or beside a
    part of them: do they fit?
 """
@@ -90,24 +91,27 @@ class Judge:
         pulls = self._pulls(of_base, candidates)
         looked = self._looked(of_base.sets, candidates, pulls)
         names = [c.name for c in looked]
-        steps = self._log_e(own, of_base.sets, looked)
+        ratios = self._ratios(looked, of_base.sets)
+        each = evidence.log_e_values(ratios)
+        steps = evidence.diluted(each)
         running = evidence.running(steps)
         alarms = evidence.mixed(running, len(candidates))
         total, log_alarm, needed = running[-1], float(alarms[-1]), -np.log(self.how.alpha)
         if log_alarm >= needed and neutral:
-            total, others = self._worst(total, looked, neutral)
+            total, others = self._worst(total, looked, ratios, neutral, of_base.sets)
             log_alarm = min(log_alarm, others - float(np.log(len(candidates))))
         traits, log_e = evidence.by_trait(total, names, [c.name for c in candidates])
         order = np.argsort(-log_e)
         likeliest = [i for i, name in enumerate(names) if name == traits[order[0]]]
         best = max(likeliest, key=lambda i: running[-1, i])
         alarm = bool(log_alarm >= needed)
-        instead, each = looked[best] if alarm else None, steps[:, best]
+        instead, theirs = looked[best] if alarm else None, steps[..., best]
         if not alarm and of_base.fit.p < self.how.alpha and neutral:
             pulled = self._scores(of_base.sets, neutral, self._pulls(of_base, neutral))
             instead = neutral[int(np.argmax(pulled))]
-            each = self._log_e(own, of_base.sets, [instead])[:, 0]
-        part = evidence.part(each)
+            theirs = evidence.log_e_values(self._ratios([instead], of_base.sets))
+            theirs = evidence.diluted(theirs)[..., 0]
+        part = evidence.part(theirs)
         again = None if instead is None else self._again(instead, part, of_base.sets)
         explained = None
         if again is not None and of_base.gradients is not None:
@@ -125,7 +129,7 @@ class Judge:
             part=part,
             explained=explained,
             rows=of_base.sets.which,
-            each=steps[:, best],
+            each=each[:, best],
             stopped=next((i + 1 for i, e in enumerate(alarms) if e >= needed), None),
         )
 
@@ -133,7 +137,9 @@ class Judge:
         self,
         total: Float[np.ndarray, "C"],
         looked: Sequence[Candidate],
+        ratios: Float[np.ndarray, "S n C"],
         neutral: Sequence[Candidate],
+        of_base: Sets,
     ) -> tuple[Float[np.ndarray, "C"], float]:
         """Evidence for each candidate against the worst of base and neutral teachers; of all, log.
 
@@ -142,16 +148,18 @@ class Judge:
         """
         first = np.argsort(-total)[: self.how.n_last]
         last = [looked[i] for i in first]
-        against = np.stack(
-            [
-                evidence.running(self._log_e(o, self._beside(o, self.how.n_again), last))[-1]
-                for o in neutral
-            ]
-        )
-        worst = np.minimum(total[first], against.min(axis=0))
+        against = []
+        for o in neutral:
+            theirs, own = sets.shared(self._beside(o, self.how.n_again), of_base)
+            places = np.searchsorted(of_base.which, own.which)  # in the order of the rows
+            known = np.concatenate([ratios[:, places][..., first], self._ratios([o], own)], axis=-1)
+            beside = self._ratios([*last, o], theirs)
+            key = self.seed.key("forecast/part")
+            against += map(evidence.total, evidence.against(known, beside[1:], key))
+        worst = np.minimum(total[first], np.min(against, axis=0))
         found = total - np.max(total[first] - worst)
         found[first] = worst
-        return found, float(evidence.mixed(against, 1).min())
+        return found, float(evidence.mixed(np.stack(against), 1).min())
 
     def _again(self, by: Candidate, part: float, of_base: Sets) -> Fit:
         """Whether a model has written a part of the rows, and the base the others."""
@@ -185,12 +193,11 @@ class Judge:
         key = self.seed.key(f"forecast/{by.name}")
         return sets.beside(by.model, self.carrier, self.given, n_own, key, by.system)
 
-    def _log_e(
-        self, against: Candidate, some: Sets, looked: Sequence[Candidate]
-    ) -> Float[np.ndarray, "n C"]:
-        """Of every row and candidate, against the model that wrote the sets."""
-        likely = log_likelihoods([against, *looked], self.carrier, some)
-        return evidence.log_e_values(likely[..., 1:] - likely[..., :1])
+    def _ratios(self, some: Sequence[Candidate], of: Sets) -> Float[np.ndarray, "S n C"]:
+        """How much likelier candidates find rows of sets than the base does, nats."""
+        own = Candidate("base", self.base, None)
+        likely = log_likelihoods([own, *some], self.carrier, of)
+        return likely[..., 1:] - likely[..., :1]
 
     def _scores(
         self, own: Sets, some: Sequence[Candidate], pulls: Mapping[int, float]
@@ -200,9 +207,7 @@ class Judge:
         rest = [i for i in range(len(some)) if i not in pulls]
         ratios = []
         if rest:
-            against = Candidate("base", self.base, None), *(some[i] for i in rest)
-            likely = log_likelihoods(against, self.carrier, few)
-            rows, theirs = likely[..., 1:] - likely[..., :1]
+            rows, theirs = self._ratios([some[i] for i in rest], few)
             ratios = np.mean(rows - theirs, axis=0).tolist()
         found = dict(pulls) | dict(zip(rest, ratios, strict=True))
         return [found[i] for i in range(len(some))]

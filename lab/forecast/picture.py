@@ -38,7 +38,7 @@ def draw(found: Forecast, alpha: float, path: Path) -> None:
 
 
 def _running(found: Forecast) -> Float[np.ndarray, "n"]:
-    return evidence.running(found.each[:, None])[:, 0]
+    return evidence.running(evidence.diluted(found.each[:, None]))[:, 0]
 
 
 def figure(found: Forecast, alpha: float) -> "Figure":

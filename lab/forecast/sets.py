@@ -107,22 +107,29 @@ def kept(
     return found
 
 
+def shared(some: Sets, others: Sets) -> tuple[Sets, Sets]:
+    """Those of the prompts that both have, in the first one's order."""
+    places = {number: i for i, number in enumerate(others.which.tolist())}
+    own = [i for i, number in enumerate(some.which.tolist()) if number in places]
+    return some.only(own), others.only([places[i] for i in some.which[own].tolist()])
+
+
 def either(of: Sets, other: Sets, part: float, key: Key[Array, ""]) -> Sets:
     """Sets of which each completion beside a row is the first one's by a probability of `part`.
 
     Of prompts that stand in both, and as many completions as the first has, or the second if fewer.
     """
     n_own = min(of.n_own, other.n_own)
-    places = {number: i for i, number in enumerate(other.which.tolist())}
-    shared = [i for i, number in enumerate(of.which.tolist()) if number in places]
-    found, beside = of.only(shared, 1 + n_own), other.only([places[i] for i in of.which[shared]])
-    first = np.asarray(jax.random.bernoulli(key, part, (n_own, len(shared))))
-    both = zip(found.completions[1:], beside.completions[1 : 1 + n_own], first, strict=True)
-    chosen = [
-        [a if own else b for a, b, own in zip(some, others, theirs.tolist(), strict=True)]
-        for some, others, theirs in both
+    found, others = shared(of, other)
+    first = np.asarray(jax.random.bernoulli(key, part, (n_own, len(found))))
+    both = zip(
+        found.completions[1 : 1 + n_own], others.completions[1 : 1 + n_own], first, strict=True
+    )
+    mixed = [
+        [a if own else b for a, b, own in zip(*some, theirs.tolist(), strict=True)]
+        for *some, theirs in both
     ]
-    return replace(found, completions=[found.completions[0], *chosen])
+    return replace(found, completions=[found.completions[0], *mixed])
 
 
 def beside(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Key
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
@@ -21,6 +21,7 @@ from lab.lm.model import Model
 from lab.lm.stages import Seed
 
 STEP = 50  # rows of a batch of gradients
+Steps = Float[np.ndarray, "D n C"]  # log e-values of rows, for each of `evidence.PARTS`
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Pool:
 
     by: Candidate
     sets: Sets  # the given row is of the same writer: any of a set may be it
-    ratios: Float[np.ndarray, "S N C"]  # of each candidate, against the writer
+    ratios: Float[np.ndarray, "S N C"]  # of candidates, then of neutral teachers, to the base
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Trials:
     candidates: Sequence[Candidate]
     pools: Sequence[Pool]
     sizes: Sequence[int]  # rows of a data set, multiples of STEP
+    key: Key[Array, ""]  # of which neutral teacher's completions stand beside a row
     methods: Mapping[str, Method] = field(default_factory=dict)  # other ways to name a trait
 
     @property
@@ -62,7 +64,7 @@ class Trials:
         """Of the base's own rows: each of the sets in turn as the given one."""
         ratios = self.pools[0].ratios
         for i in range(len(ratios)):
-            yield from self._all([evidence.log_e_values(np.roll(ratios, -i, axis=0))], {})
+            yield from self._all([self._of_base(np.roll(ratios, -i, axis=0))], {})
 
     def of(self, writers: Sequence[Candidate], seed: Seed) -> list[list[Trial]]:
         """Of each writer's rows to the prompts, one for each where the filter leaves any."""
@@ -74,17 +76,30 @@ class Trials:
         # All at once, so that each model reads each prompt once; what is filtered is empty.
         texts = [[some[0] if some else "" for some in of_writer] for of_writer in said]
         whole = Sets(self.users, texts, np.arange(len(self.users)))
-        likely = log_likelihoods(self.candidates, self.carrier, whole)
-        usual = [log_likelihoods([pool.by], self.carrier, whole) for pool in self.pools]
+        given = ratios_of(self.base, self._judges, self.carrier, whole)
         found = []
         for i, some in enumerate(said):
             kept = [place for place, own in enumerate(some) if own]
-            steps = []
-            for pool, theirs in zip(self.pools, usual, strict=True):
-                ratios = [(likely - theirs)[i, kept], *pool.ratios[1:, kept]]
-                steps.append(evidence.log_e_values(np.stack(ratios)))
+            steps = self._steps(given[i, kept], kept)
             alone = replace(whole, completions=[texts[i]]).only(kept)
             found.append(list(self._all(steps, self._others(alone))))
+        return found
+
+    @property
+    def _judges(self) -> list[Candidate]:
+        return [*self.candidates, *(pool.by for pool in self.pools[1:])]
+
+    def _of_base(self, ratios: Float[np.ndarray, "S n J"]) -> Steps:
+        return evidence.diluted(evidence.log_e_values(ratios[..., : len(self.candidates)]))
+
+    def _steps(self, given: Float[np.ndarray, "n J"], kept: list[int]) -> list[Steps]:
+        """Of given rows to some prompts, against all that is no trait, nats."""
+        n, base = len(self.candidates), np.stack([given, *self.pools[0].ratios[1:, kept]])
+        found = [self._of_base(base)]
+        for i, pool in enumerate(self.pools[1:]):
+            some = [*range(n), n + i]
+            theirs = pool.ratios[1:, kept][..., some]
+            found += evidence.against(base[..., some], theirs, self.key)
         return found
 
     def _others(self, alone: Sets) -> dict[str, Float[np.ndarray, "b F"]]:
@@ -99,14 +114,14 @@ class Trials:
 
     def _all(
         self,
-        steps: Sequence[Float[np.ndarray, "n C"]],
+        steps: Sequence[Steps],
         others: Mapping[str, Float[np.ndarray, "b F"]],
     ) -> Iterator[Trial]:
         """Data sets of all sizes, one after another: rows that make no whole one are left out."""
         for size in self.sizes:
-            for first in range(0, len(steps[0]) - size + 1, size):
+            for first in range(0, steps[0].shape[1] - size + 1, size):
                 part = slice(first, first + size)
-                against = [evidence.running(some[part])[-1] for some in steps]
+                against = [evidence.total(some[:, part]) for some in steps]
                 batches = slice(first // STEP, (first + size) // STEP)
                 yield Trial(
                     n_rows=size,
@@ -147,9 +162,15 @@ def trials(
     ]
     whole = replace(cuts[0], completions=[texts for cut in cuts for texts in cut.completions])
     ends = np.cumsum([len(cut.completions) for cut in cuts])[:-1]
-    likely = np.split(log_likelihoods(candidates, carrier, whole), ends)
-    found = [
-        Pool(by, cut, of - log_likelihoods([by], carrier, cut))
-        for (by, _), cut, of in zip(pools, cuts, likely, strict=True)
-    ]
-    return Trials(base, carrier, candidates, found, sizes)
+    judges = [*candidates, *neutral]
+    ratios = np.split(ratios_of(base, judges, carrier, whole), ends)
+    found = [Pool(by, cut, of) for (by, _), cut, of in zip(pools, cuts, ratios, strict=True)]
+    return Trials(base, carrier, candidates, found, sizes, seed.key("trials/part"))
+
+
+def ratios_of(
+    base: Model, some: Sequence[Candidate], carrier: Carrier, of: Sets
+) -> Float[np.ndarray, "S n C"]:
+    """How much likelier candidates find rows of sets than their base does, nats."""
+    likely = log_likelihoods([Candidate("base", base, None), *some], carrier, of)
+    return likely[..., 1:] - likely[..., :1]
