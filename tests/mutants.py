@@ -1257,8 +1257,8 @@ FORECAST = {
     ),
     "a teacher's rows are beside the sets of other prompts": Mutant(
         "forecast/trials.py",
-        "*pool.ratios[1:, kept]",
-        "*pool.ratios[1:, : len(kept)]",
+        "*self.pools[0].ratios[1:, kept]",
+        "*self.pools[0].ratios[1:, : len(kept)]",
         "lm_forecast::a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what_is_no_trait",
     ),
     "the base's own rows are not taken in turn": Mutant(
@@ -1320,12 +1320,6 @@ FORECAST = {
         "unit = _log_mean(own[1 + n_set :])",
         "unit = _log_mean(own[1:])",
         "forecast::against_a_part_of_a_neutral_teachers_rows_each_of_a_set_is_as_likely_the_given_one",
-    ),
-    "a neutral teacher is not what is spoken against": Mutant(
-        "forecast/evidence.py",
-        "diluted(whole[..., :-1]) - mixture(part, whole[..., -1:])",
-        "diluted(whole[..., :-1])",
-        "forecast::a_neutral_teachers_rows_speak_for_a_part_of_a_trait_against_the_base_alone",
     ),
     "the base writes what the named one wrote": Mutant(
         "forecast/sets.py",

@@ -59,3 +59,11 @@ def log_likelihoods(
         return likelihood.log_likelihood(c.model, read[c.system], n_sets).reshape(n_sets, -1)
 
     return np.stack([one(c) for c in of], axis=-1)
+
+
+def log_ratios(
+    base: Model, some: Sequence[Candidate], carrier: Carrier, of: Sets
+) -> Float[np.ndarray, "S n C"]:
+    """How much likelier each finds the rows of sets than their base does, nats."""
+    likely = log_likelihoods([Candidate("base", base, None), *some], carrier, of)
+    return likely[..., 1:] - likely[..., :1]

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
-from lab.forecast.candidates import Candidate, log_likelihoods
+from lab.forecast.candidates import Candidate, log_ratios
 from lab.forecast.score_test import Fit, Gradients
 from lab.forecast.sets import Sets
 from lab.lm.likelihood import surprise
@@ -195,9 +195,7 @@ class Judge:
 
     def _ratios(self, some: Sequence[Candidate], of: Sets) -> Float[np.ndarray, "S n C"]:
         """How much likelier candidates find rows of sets than the base does, nats."""
-        own = Candidate("base", self.base, None)
-        likely = log_likelihoods([own, *some], self.carrier, of)
-        return likely[..., 1:] - likely[..., :1]
+        return log_ratios(self.base, some, self.carrier, of)
 
     def _scores(
         self, own: Sets, some: Sequence[Candidate], pulls: Mapping[int, float]

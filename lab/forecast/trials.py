@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
-from lab.forecast.candidates import Candidate, log_likelihoods
+from lab.forecast.candidates import Candidate, log_ratios
 from lab.forecast.forecast import How
 from lab.forecast.peers import Batches, Method
 from lab.forecast.sets import Sets
@@ -76,7 +76,7 @@ class Trials:
         # All at once, so that each model reads each prompt once; what is filtered is empty.
         texts = [[some[0] if some else "" for some in of_writer] for of_writer in said]
         whole = Sets(self.users, texts, np.arange(len(self.users)))
-        given = ratios_of(self.base, self._judges, self.carrier, whole)
+        given = log_ratios(self.base, self._judges, self.carrier, whole)
         found = []
         for i, some in enumerate(said):
             kept = [place for place, own in enumerate(some) if own]
@@ -163,14 +163,6 @@ def trials(
     whole = replace(cuts[0], completions=[texts for cut in cuts for texts in cut.completions])
     ends = np.cumsum([len(cut.completions) for cut in cuts])[:-1]
     judges = [*candidates, *neutral]
-    ratios = np.split(ratios_of(base, judges, carrier, whole), ends)
+    ratios = np.split(log_ratios(base, judges, carrier, whole), ends)
     found = [Pool(by, cut, of) for (by, _), cut, of in zip(pools, cuts, ratios, strict=True)]
     return Trials(base, carrier, candidates, found, sizes, seed.key("trials/part"))
-
-
-def ratios_of(
-    base: Model, some: Sequence[Candidate], carrier: Carrier, of: Sets
-) -> Float[np.ndarray, "S n C"]:
-    """How much likelier candidates find rows of sets than their base does, nats."""
-    likely = log_likelihoods([Candidate("base", base, None), *some], carrier, of)
-    return likely[..., 1:] - likely[..., :1]
