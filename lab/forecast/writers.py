@@ -95,7 +95,8 @@ def two(of: Transmission, trait: Trait, root: Seed) -> Rows:
     """Half by a teacher of the trait, half by one of the next of its category, in random order."""
     how, n = _recipe(of), of.n_rows // 2
     first, second = (Teacher(_bases(of)[0], one, how, root) for one in (trait, after(trait)))
-    rows = _of(first, of, root)[:n] + _of(second, of, root, copy=1)[: of.n_rows - n]
+    rows = _of(first, of, root)[:n]
+    rows += _of(second, of, root, copy=1)[n:]
     return [rows[i] for i in np.random.default_rng([*root]).permutation(len(rows))]
 
 
