@@ -1287,8 +1287,8 @@ FORECAST = {
     ),
     "every trait of a writer has the same rows": Mutant(
         "forecast/measured.py",
-        "given = writer(of, trait, root._replace(copy=i))",
-        "given = writer(of, trait, root)",
+        "given = WRITERS[writer](of, trait, root._replace(copy=i))",
+        "given = WRITERS[writer](of, trait, root)",
         "lm_forecast_limits::every_trait_of_a_writer_is_judged_by_its_own_rows",
     ),
     "the given row is not in its set": Mutant(

@@ -101,8 +101,16 @@ def judged_columns(name, record):
         return [unit for unit in record["units"] if unit not in noisy]
     if not name.startswith("lm_"):
         return list(record["units"])
-    return [{"lm_detection": "auroc", "lm_forecast_shift": "forecast"}.get(name, "log_odds")]
+    return [JUDGED.get(name, "log_odds")]
 
+
+# The column that tells arms apart, where that is not the log-odds.
+JUDGED = {
+    "lm_detection": "auroc",
+    "lm_forecast": "nats",
+    "lm_forecast_limits": "nats",
+    "lm_forecast_shift": "forecast",
+}
 
 # On Python 3.12 one completion more is kept, all rows behind it move by a place, and a student sees
 # them in another order: it is another one, by 6.3 nats (LOG.md). A replay there tells no arms
