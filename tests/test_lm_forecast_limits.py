@@ -2,11 +2,12 @@
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from experiments import lm_carriers
+from experiments import lm_carriers, lm_forecast_limits
 from experiments.lm_forecast_limits import EXPERIMENT, says
 from lab.carriers.numbers import NUMBERS
 from lab.errors import LabError
@@ -123,13 +124,13 @@ def test_two_traits_are_a_word_and_the_next_of_its_category(written):
 
 
 def verdicts(**by):
-    """A table of five references, two traits each, whose writers get these verdicts."""
+    """A table of five references, a trait each, whose writers get these verdicts."""
     lines = []
     for member in range(5):
         for writer, (verdict, right) in by.items():
-            for trait in ("owl", "oak"):
-                one = [float(name == verdict) for name in measured.VERDICTS]
-                lines.append(("forecast", member, writer, trait, *one, right, 1.0, 70.0))
+            trait = ("owl", "oak")[member % 2]
+            one = [float(name == verdict) for name in measured.VERDICTS]
+            lines.append(("forecast", member, writer, trait, *one, right, 1.0, 70.0))
     names = ("arm", "member", "writer", "trait", *measured.VERDICTS, "right", "nats", "read")
     return {name: np.array(c) for name, c in zip(names, zip(*lines, strict=True), strict=True)}
 
@@ -156,6 +157,16 @@ def test_a_configuration_has_writers_that_there_are():
         replace(config, teacher="prompted")
     with pytest.raises(LabError, match="traits"):
         EXPERIMENT.prepare(replace(config, traits=("harmful",)), None)
+
+
+def test_each_reference_has_a_trait_in_turn(monkeypatch):
+    seen = []
+    judged = lambda job, cell, chain, every, writer: seen.append((chain.traits, writer)) or []
+    monkeypatch.setattr(lm_forecast_limits, "judged", judged)
+    job = SimpleNamespace(config=EXPERIMENT.presets["default"])
+    cells = [Cell(member, (("writer", "told"),)) for member in (0, 1, 6)]
+    assert lm_forecast_limits.rows(job, cells) == []
+    assert [[t.name for t in traits] for traits, _ in seen] == [["owl"], ["oak"], ["oak"]]
 
 
 def test_the_smoke_preset_asks_few_writers():

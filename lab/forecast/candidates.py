@@ -54,7 +54,8 @@ def log_likelihoods(
 
     def one(c: Candidate) -> Float[np.ndarray, "S n"]:
         if c.system not in read:
-            read[c.system] = some.encoded(c.model, carrier, c.system)
+            like = next(iter(read.values()), None)  # but for the prompts
+            read[c.system] = some.encoded(c.model, carrier, c.system, like)
         n_sets = len(some.completions)
         return likelihood.log_likelihood(c.model, read[c.system], n_sets).reshape(n_sets, -1)
 

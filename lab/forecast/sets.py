@@ -44,14 +44,19 @@ class Sets:
         some = [[part[i] for i in places] for part in self.completions[:n_sets]]
         return Sets([self.users[i] for i in places], some, self.which[list(places)])
 
-    def encoded(self, model: Model, carrier: Carrier, system: str | None = None) -> Rows:
-        """All rows as a model reads them, set after set."""
+    def encoded(
+        self, model: Model, carrier: Carrier, system: str | None = None, like: Rows | None = None
+    ) -> Rows:
+        """All rows as a model reads them, set after set; completions as in `like`, if given."""
         n_prompt, n_completion = rows.room(model.tokenizer, carrier)
         n_prompt += make.n_system(model.tokenizer, system)
         asked = [(system, user) for user in self.users]
         prompts, start = rows.prompts(model.tokenizer, asked, n_prompt)  # the same of every set
-        said = [text for some in self.completions for text in some]
-        completions, length = model.tokenizer.completions(said, n_completion)
+        if like is None:
+            said = [text for some in self.completions for text in some]
+            completions, length = model.tokenizer.completions(said, n_completion)
+        else:
+            completions, length = like.completions, like.length
         n_sets = len(self.completions)
         return Rows(np.tile(prompts, (n_sets, 1)), np.tile(start, n_sets), completions, length)
 
