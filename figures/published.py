@@ -203,6 +203,19 @@ OURS = [
         {"lm_numbers_soft": WHOLE},
     ),
     Shown(
+        "Forecast of traits",
+        "how often the trait of a teacher is named among 44 from its rows, and how often a trait is "
+        "said to be there that is not; beside other methods on the same rows",
+        {"lm_forecast": WHOLE},
+        "who forecasts knows the base, and how teachers are made",
+    ),
+    Shown(
+        "Limits of a forecast",
+        "what is said of rows of other recipes, of parts, mixtures, code and solved problems, and of "
+        "another base",
+        {"lm_forecast_limits": WHOLE},
+    ),
+    Shown(
         "Forecast of students",
         "what students of a simulated teacher foretell of those of a real one, word by word",
         {"lm_forecast_shift": WHOLE},
