@@ -33,7 +33,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("rows of a data set")
         axes.set_title(title, fontsize=8.5, loc="left")
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, frameon=True, framealpha=0.9, edgecolor="none")
     panels[0].set_ylabel("part of data sets")
     n = len(set(table["member"].tolist()))
     style.caption(
