@@ -210,6 +210,12 @@ OURS = [
         "who forecasts knows the base, and how teachers are made",
     ),
     Shown(
+        "Limits of a forecast",
+        "what is said of rows of other recipes, of parts, mixtures, code and solved problems, and of "
+        "another base",
+        {"lm_forecast_limits": WHOLE},
+    ),
+    Shown(
         "Forecast of students",
         "what students of a simulated teacher foretell of those of a real one, word by word",
         {"lm_forecast_shift": WHOLE},
