@@ -14,6 +14,8 @@ COLOURS = {
     "nothing_found": "#e3e6ea",
 }
 
+NONE = ("base", "its teacher")  # how writers end that have no trait of the base
+
 
 def figure(table: results.Table, record: dict) -> Figure:
     """Bars of parts of data sets, and a mark for those whose likeliest trait is right."""
@@ -26,8 +28,12 @@ def figure(table: results.Table, record: dict) -> Figure:
         label = verdict.replace("_", " ")
         axes.barh(at, part, left=begun, color=colour, label=label, height=0.75)
         begun += part
-    right = [np.mean(some["right"]) for some in parts]
-    axes.plot(right, at, "D", color="black", ms=4, label="likeliest trait is the writer's")
+    right = [
+        np.nan if w.endswith(NONE) else np.mean(p["right"])
+        for w, p in zip(writers, parts, strict=True)
+    ]
+    label = "likeliest trait is the writer's"
+    axes.plot(right, at, "D", color="black", ms=4, clip_on=False, zorder=3, label=label)
     axes.set_yticks(at, writers)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)

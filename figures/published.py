@@ -204,15 +204,15 @@ OURS = [
     ),
     Shown(
         "Forecast of traits",
-        "how often the trait of a teacher is named among 44 from its rows, and how often a trait is "
+        "how often the trait of a teacher is named among 44 from its rows, and how often one is "
         "said to be there that is not; beside other methods on the same rows",
         {"lm_forecast": WHOLE},
         "who forecasts knows the base, and how teachers are made",
     ),
     Shown(
         "Limits of a forecast",
-        "what is said of rows of other recipes, of parts, mixtures, code and solved problems, and of "
-        "another base",
+        "what is said of rows of other recipes, of parts, mixtures, code and solved problems, and "
+        "of another base",
         {"lm_forecast_limits": WHOLE},
     ),
     Shown(
