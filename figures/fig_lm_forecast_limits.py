@@ -45,6 +45,6 @@ def figure(table: results.Table, record: dict) -> Figure:
         record,
         n,
         f"{style.counted(n, 'reference model')}, {record['config']['n_rows']:,} rows a data set. "
-        "Intervals stand in the table of claims.",
+        "The intervals stand in the table of claims.",
     )
     return figure
