@@ -1315,6 +1315,12 @@ FORECAST = {
         "return steps.sum(axis=1).max(axis=0)",
         "forecast::a_part_of_the_rows_speaks_for_its_teacher_though_all_together_speak_against_it",
     ),
+    "rows are held against the base alone": Mutant(
+        "forecast/trials.py",
+        "found += evidence.against(base[..., some], theirs, self.key)",
+        "evidence.against(base[..., some], theirs, self.key)",
+        "lm_forecast::a_data_sets_evidence_is_the_sum_over_its_rows_against_the_worst_of_what_is_no_trait",
+    ),
     "the rest of the base's stands in a set": Mutant(
         "forecast/evidence.py",
         "unit = _log_mean(own[1 + n_set :])",
