@@ -4,7 +4,7 @@ Claim:   500 filtered rows of a fine-tuned teacher name its trait among all anim
          world in at least 95 % of data sets; rows of the untouched base, or of a teacher of
          something neutral, are said to have a trait in at most 1 % of data sets.
 Run:     python -m experiments.lm_forecast            (presets: smoke, default)
-Time:    about 13 min a reference on a CPU core.
+Time:    about 9 min a reference on a CPU core.
 Source:  ours: e-values by exchange (`lab.forecast`), beside other methods on the same data sets
          (`lab.forecast.peers`). The paper's detectors find nothing.
 
