@@ -226,6 +226,12 @@ OURS = [
         {"lm_forecast_defence": WHOLE},
         "who removes them knows the base, and suspects the trait",
     ),
+    Shown(
+        "Evasion of a forecast",
+        "what a writer who knows the forecast gives up to pass it by",
+        {"lm_forecast_evasion": WHOLE},
+        "the writer knows all of the forecast but its random numbers",
+    ),
     Shown("Positions", "where a student keeps a told trait", {"lm_restored": WHOLE}),
     Shown(
         "Drift",
