@@ -46,6 +46,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         )  # fmt: skip
     axes.axvline(ALARM, color="black", lw=0.8, ls="--", label="alarm")
     axes.axhline(0, color="black", lw=0.7, zorder=0)
+    axes.margins(x=0.1)  # room for what stands beside the points
     axes.set_xscale("symlog", linthresh=10)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     n_judged = record["config"]["n_judged"]
