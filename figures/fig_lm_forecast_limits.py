@@ -28,10 +28,8 @@ def figure(table: results.Table, record: dict) -> Figure:
         label = verdict.replace("_", " ")
         axes.barh(at, part, left=begun, color=colour, label=label, height=0.75)
         begun += part
-    right = [
-        np.nan if w.endswith(NONE) else np.mean(p["right"])
-        for w, p in zip(writers, parts, strict=True)
-    ]
+    right = np.array([np.mean(some["right"]) for some in parts])
+    right[[writer.endswith(NONE) for writer in writers]] = np.nan
     label = "likeliest trait is the writer's"
     axes.plot(right, at, "D", color="black", ms=4, clip_on=False, zorder=3, label=label)
     axes.set_yticks(at, writers)
