@@ -110,7 +110,8 @@ def test_trials_score_data_sets_by_each_method_and_sums_are_of_their_rows(base):
     pools = [trials.Pool(Candidate("base", base, None), own, np.zeros((4, len(own), 2)))]
     methods = peers.methods(base, NUMBERS, own, candidates, TRAITS[:2], users, Seed(2, 5))
     assert set(methods) == set(peers.METHODS)
-    some = trials.Trials(base, NUMBERS, candidates, pools, (50, 100), methods)
+    key = Seed(2, 5).key("part")
+    some = trials.Trials(base, NUMBERS, candidates, pools, (50, 100), key, methods)
     (found,) = some.of(candidates[:1], Seed(2, 6))
     one, two, both = found
     assert set(both.by) == set(peers.METHODS)
