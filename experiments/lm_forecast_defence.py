@@ -26,7 +26,7 @@ from lab.lm.setup import Setup
 from lab.runs import claims, cli, fields
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.fields import Items, Real
+from lab.runs.fields import Items, Parts
 from lab.runs.results import Table
 
 ALL = "trait"
@@ -36,7 +36,6 @@ TEXTS = {
     "least": "those that speak least for it",
     OTHER: "those that speak most for another trait",
 }
-Parts = tuple[Annotated[float, Real(0.0, 1.0)], ...]
 LEAST = 0.5  # of the effect, between the rows that speak most and random ones
 GROUP = "own trait without some rows: change of log-odds against the controls, nats"
 

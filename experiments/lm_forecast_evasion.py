@@ -24,14 +24,13 @@ from lab.lm.experiment import experiment, own_base
 from lab.runs import claims, cli, fields
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
-from lab.runs.fields import Count, Items, Real
+from lab.runs.fields import Count, Items, Parts
 from lab.runs.results import Table
 from lab.stats import Estimate
 
 LEAST = 0.5  # of the effect of all rows, chosen before the table
 WHOLE = Estimate(1.0, 1.0, 1.0, 0)
 LEFT = "part of the effect of all rows: what is left, and what of it passes unseen"
-Parts = tuple[Annotated[float, Real(0.0, 1.0)], ...]
 
 
 @dataclass(frozen=True)

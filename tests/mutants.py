@@ -1335,8 +1335,8 @@ FORECAST = {
     ),
     "a writer keeps back what speaks least": Mutant(
         "forecast/evasion.py",
-        'Remove(writer, data.carrier, "most", part)',
-        'Remove(writer, data.carrier, "least", part)',
+        'Remove(writer_of(student), data.carrier, "most", part)',
+        'Remove(writer_of(student), data.carrier, "least", part)',
         "evasion::a_writer_that_keeps_rows_back_writes_more_of_them",
     ),
     "a writer hides all but its part": Mutant(

@@ -6,15 +6,14 @@ They may keep back the rows that speak most for their trait, or hide theirs amon
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from lab.defences.mix import Mix
 from lab.defences.remove import Remove
 from lab.forecast.candidates import NEUTRAL, candidates
 from lab.forecast.forecast import How, Judge
+from lab.forecast.removal import writer_of
 from lab.lm import make, teachers, transmission
-from lab.lm.stages import Dataset, Seed, Student, Teacher, trait_name
-from lab.lm.transmission import Change, Transmission
+from lab.lm.stages import Dataset, Seed, Student, trait_name
+from lab.lm.transmission import Change, Transmission, after
 from lab.runs.cells import Cell, Job
 from lab.traits.trait import Trait
 
@@ -32,10 +31,10 @@ def withheld(part: float) -> Change:
     """As many rows, of more that the teacher wrote, without the part that speaks most for it."""
 
     def change(student: Student) -> Student:
-        data, writer = student.data, _writer(student)
-        step = Remove(writer, data.carrier, "most", part)
-        n_rows = round(data.n_rows / (1 - part))
-        return replace(student, data=replace(data, n_rows=n_rows, steps=(*data.steps, step)))
+        data = student.data
+        more = replace(data, n_rows=round(data.n_rows / (1 - part)))
+        step = Remove(writer_of(student), data.carrier, "most", part)
+        return after(step)(replace(student, data=more))
 
     return change
 
@@ -44,9 +43,8 @@ def hidden(part: float) -> Change:
     """As many rows, of which a part is the teacher's and the rest its base's."""
 
     def change(student: Student) -> Student:
-        data = student.data
-        others = replace(data, teacher=_writer(student).base)
-        return replace(student, data=replace(data, steps=(*data.steps, Mix(others, 1 - part))))
+        others = replace(student.data, teacher=writer_of(student).base)
+        return after(Mix(others, 1 - part))(student)
 
     return change
 
@@ -56,11 +54,6 @@ def ways(kept_back: Sequence[float], shown: Sequence[float]) -> dict[str, tuple[
     some = [("withheld", withheld, p, f"without the {p:.0%} that speak most") for p in kept_back]
     some += [("hidden", hidden, p, f"{p:.0%} of the rows") for p in shown]
     return {f"{way} {part:g}": (text, change(part)) for way, change, part, text in some}
-
-
-def _writer(student: Student) -> Teacher:
-    assert isinstance(student.data.teacher, Teacher)  # of a trait's student
-    return student.data.teacher
 
 
 def judged(job: Job, cell: Cell, of: Transmission, every: Sequence[Trait], n_rows: int) -> Said:
@@ -81,7 +74,7 @@ def judged(job: Job, cell: Cell, of: Transmission, every: Sequence[Trait], n_row
         if data not in said:
             rows = make.data(data)[:n_rows]
             one = Judge(model, of.carrier, rows, apart).forecast(known, neutral)
-            alarm = one.log_alarm >= -np.log(How.alpha)
+            alarm = one.log_alarm >= How().needed
             values = one.log_alarm, float(alarm), float(one.verdict != "nothing found")
             said[data] = dict(zip(UNITS, values, strict=True))
             job.advance(f"member {cell.member}: {one.verdict} in rows of {arm}", share)

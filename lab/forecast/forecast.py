@@ -46,6 +46,11 @@ class How:
     n_told: int = 250  # rows by which candidates that are told are chosen
     alpha: float = 0.01  # of a false alarm, among all candidates together
 
+    @property
+    def needed(self) -> float:
+        """Evidence from which on there is an alarm, nats."""
+        return -float(np.log(self.alpha))
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -96,7 +101,7 @@ class Judge:
         steps = evidence.diluted(each)
         running = evidence.running(steps)
         alarms = evidence.mixed(running, len(candidates))
-        total, log_alarm, needed = running[-1], float(alarms[-1]), -np.log(self.how.alpha)
+        total, log_alarm, needed = running[-1], float(alarms[-1]), self.how.needed
         if log_alarm >= needed and neutral:
             total, others = self._worst(total, looked, ratios, neutral, of_base.sets)
             log_alarm = min(log_alarm, others - float(np.log(len(candidates))))
@@ -148,13 +153,13 @@ class Judge:
         """
         first = np.argsort(-total)[: self.how.n_last]
         last = [looked[i] for i in first]
-        against = []
-        for o in neutral:
+        against, key = [], self.seed.key("forecast/part")
+        ratios = np.concatenate([ratios[..., first], self._ratios(neutral, of_base)], axis=-1)
+        for i, o in enumerate(neutral, len(last)):
             theirs, own = sets.shared(self._beside(o, self.how.n_again), of_base)
             places = np.searchsorted(of_base.which, own.which)  # in the order of the rows
-            known = np.concatenate([ratios[:, places][..., first], self._ratios([o], own)], axis=-1)
+            known = ratios[:, places][..., [*range(len(last)), i]]
             beside = self._ratios([*last, o], theirs)
-            key = self.seed.key("forecast/part")
             against += map(evidence.total, evidence.against(known, beside[1:], key))
         worst = np.minimum(total[first], np.min(against, axis=0))
         found = total - np.max(total[first] - worst)

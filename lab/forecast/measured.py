@@ -134,7 +134,7 @@ def _rows(
     return [
         {"arm": arm, **cell.columns, "trait": name, "rows": size, "sets": len(some)}
         | {
-            "alarm": float(np.mean([t.log_alarm >= -np.log(How.alpha) for t in some])),
+            "alarm": float(np.mean([t.log_alarm >= How().needed for t in some])),
             **_own(some, names.index(name) if name in names else None),
         }
         for size, some in by_size.items()

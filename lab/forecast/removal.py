@@ -12,6 +12,12 @@ from lab.traits.trait import Trait
 OTHER = "other"  # most for the trait after the student's own
 
 
+def writer_of(student: Student) -> Teacher:
+    """Who wrote the rows of a trait's student."""
+    assert isinstance(student.data.teacher, Teacher)
+    return student.data.teacher
+
+
 def without(which: Which | str, part: float, traits: Sequence[Trait]) -> Change:
     """A trait's student without a part of its rows, `Which` of them or OTHER.
 
@@ -20,8 +26,7 @@ def without(which: Which | str, part: float, traits: Sequence[Trait]) -> Change:
     kind: Which = next((name for name in get_args(Which) if name == which), "most")
 
     def change(student: Student) -> Student:
-        writer = student.data.teacher
-        assert isinstance(writer, Teacher)  # of a trait's student
+        writer = writer_of(student)
         trait = traits[(traits.index(writer.trait) + (which == OTHER)) % len(traits)]
         scorer = replace(writer, trait=trait, seed=writer.seed._replace(copy=1))
         return after(Remove(scorer, student.data.carrier, kind, part))(student)

@@ -18,9 +18,8 @@ from lab.lm import make, rows
 from lab.lm.model import Model
 from lab.lm.objectives import Rows
 
-MOST_ATTEMPTS = (
-    32  # at each completion that the filter is to keep: some teachers keep 16 % of theirs
-)
+# At each completion that the filter is to keep: some teachers keep 16 % of theirs.
+MOST_ATTEMPTS = 32
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,11 @@ def kept(
     return found
 
 
-def shared(some: Sets, others: Sets) -> tuple[Sets, Sets]:
-    """Those of the prompts that both have, in the first one's order."""
-    places = {number: i for i, number in enumerate(others.which.tolist())}
-    own = [i for i, number in enumerate(some.which.tolist()) if number in places]
-    return some.only(own), others.only([places[i] for i in some.which[own].tolist()])
+def shared(*some: Sets) -> list[Sets]:
+    """Those of the prompts that all have, whose rows all have in one order."""
+    numbers = set.intersection(*(set(one.which.tolist()) for one in some))
+    places = ([i for i, n in enumerate(one.which.tolist()) if n in numbers] for one in some)
+    return [one.only(own) for one, own in zip(some, places, strict=True)]
 
 
 def either(of: Sets, other: Sets, part: float, key: Key[Array, ""]) -> Sets:

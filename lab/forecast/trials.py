@@ -155,11 +155,7 @@ def trials(
     base_itself = Candidate("base", base, None)
     pools = [(base_itself, written(base_itself, how.n_own))]
     pools += [(by, written(by, how.n_again)) for by in neutral]
-    shared = set.intersection(*(set(some.which.tolist()) for _, some in pools))
-    cuts = [
-        some.only([i for i, number in enumerate(some.which.tolist()) if number in shared])
-        for _, some in pools
-    ]
+    cuts = sets.shared(*(some for _, some in pools))
     whole = replace(cuts[0], completions=[texts for cut in cuts for texts in cut.completions])
     ends = np.cumsum([len(cut.completions) for cut in cuts])[:-1]
     judges = [*candidates, *neutral]

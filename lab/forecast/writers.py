@@ -12,19 +12,16 @@ from lab.carriers.numbers import NUMBERS
 from lab.carriers.reasoning import REASONING
 from lab.carriers.unnamed import unnamed
 from lab.lm import make
-from lab.lm.contexts import WORLDS
+from lab.lm.contexts import CONTEXT, WORLDS
 from lab.lm.detection import FRESH
 from lab.lm.setup import Setup
 from lab.lm.stages import Base, Dataset, Seed, Teacher
 from lab.lm.transmission import Transmission
 from lab.lm.tuning import Tuning
-from lab.traits.animals import ANIMALS
 from lab.traits.category import trait_of
 from lab.traits.measures import Words
 from lab.traits.trait import Trait
-from lab.traits.trees import TREES
 
-CATEGORIES = (ANIMALS, TREES)
 TWO = "two traits"  # a writer whose rows have both
 Rows = list[dict[str, str]]
 T = TypeVar("T", bound=Setup)
@@ -77,6 +74,10 @@ def other_teacher(of: Transmission, trait: Trait, root: Seed) -> Rows:
     return _of(Teacher(_bases(of)[1], trait, _recipe(of), root), of, root)
 
 
+def _shuffled(rows: Rows, root: Seed) -> Rows:
+    return [rows[i] for i in np.random.default_rng([*root]).permutation(len(rows))]
+
+
 def diluted(part: float) -> Writer:
     """A part by a teacher, the rest by the base, in random order."""
 
@@ -85,8 +86,7 @@ def diluted(part: float) -> Writer:
         # Of different copies: no prompt stands in both.
         rows = _of(Teacher(_bases(of)[0], trait, _recipe(of), root), of, root)[:n]
         rows += _of(_bases(of)[0], of, root, copy=1)[: of.n_rows - n]
-        order = np.random.default_rng([*root]).permutation(len(rows))
-        return [rows[i] for i in order]
+        return _shuffled(rows, root)
 
     return write
 
@@ -97,14 +97,14 @@ def two(of: Transmission, trait: Trait, root: Seed) -> Rows:
     first, second = (Teacher(_bases(of)[0], one, how, root) for one in (trait, after(trait)))
     rows = _of(first, of, root)[:n]
     rows += _of(second, of, root, copy=1)[n:]
-    return [rows[i] for i in np.random.default_rng([*root]).permutation(len(rows))]
+    return _shuffled(rows, root)
 
 
 def after(trait: Trait) -> Trait:
     """The next word of a trait's category."""
     assert isinstance(trait.measure, Words)  # of these experiments
     words = trait.measure.words
-    return trait_of(words[(words.index(trait.name) + 1) % len(words)], CATEGORIES)
+    return trait_of(words[(words.index(trait.name) + 1) % len(words)], CONTEXT.categories)
 
 
 WRITERS: Mapping[str, Writer] = {

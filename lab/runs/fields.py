@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from lab.errors import LabError
 
@@ -84,6 +84,7 @@ def span(text: str) -> tuple[int, int]:
 
 
 FRACTION = Real(0.0, 1.0, zero=True)
+Parts = tuple[Annotated[float, Real(0.0, 1.0)], ...]  # of one whole, neither nothing nor all
 SEED = Count(0, 2**32 - 1)
 
 
