@@ -1377,9 +1377,21 @@ FORECAST = {
     ),
     "a batch's gradient is multiplied with itself": Mutant(
         "forecast/score_test.py",
-        "    gram[:, batch, :, batch] = 0.0\n",
+        " - np.sum(each**2)",
         "",
         "forecast::rows_of_the_models_own_fit_and_shifted_ones_do_not",
+    ),
+    "gradients are tested in each parameter's standard deviations": Mutant(
+        "forecast/score_test.py",
+        "found.spread**POWER",
+        "found.spread",
+        "forecast::what_a_few_parameters_say_loudly_is_heard_among_many",
+    ),
+    "rows are the base's own if it fits, whatever their likelihoods say": Mutant(
+        "forecast/forecast.py",
+        "own = log_alarm < needed and of_base.fit.p",
+        "own = of_base.fit.p",
+        "forecast::a_taught_trait_is_named_and_the_bases_own_rows_are_not",
     ),
     "surprise is tested on one side": Mutant(
         "forecast/score_test.py",

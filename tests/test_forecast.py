@@ -191,6 +191,13 @@ def test_rows_of_the_models_own_fit_and_shifted_ones_do_not():
     assert score_test.fit(made(rng, shift=0.3), calm).length > 10 * abs(found.length)
 
 
+def test_what_a_few_parameters_say_loudly_is_heard_among_many():
+    values = np.random.default_rng(3).normal(0, 1, (4, 20, 404))
+    values[..., :4] *= 10
+    values[0, :, :4] += 8
+    assert score_test.fit(Gradients(values, 10), np.zeros((4, 2))).p < 0.001
+
+
 def test_the_matched_filter_counts_standard_deviations_toward_a_displacement():
     rng = np.random.default_rng(3)
     way, across = np.zeros((2, 50), np.float32)
@@ -245,7 +252,7 @@ def test_prompts_of_which_too_few_are_kept_are_left_out(monkeypatch):
     assert len(keys) == len(set(keys)) == sets.MOST_ATTEMPTS
 
 
-def test_a_taught_trait_is_named_and_the_bases_own_rows_are_not(judge):
+def test_a_taught_trait_is_named_and_the_bases_own_rows_are_not(judge, monkeypatch):
     told = judge("whale", 150)
     assert (
         told.verdict == "named"
@@ -256,6 +263,9 @@ def test_a_taught_trait_is_named_and_the_bases_own_rows_are_not(judge):
     assert told.fit.p < 0.01 < told.again.p and told.explained > 0.5
     assert max(told.pull, key=told.pull.get) == "whale"
     assert judge("base", 150).verdict == "nothing found"
+    # Whatever the test of fit says.
+    monkeypatch.setattr(score_test, "fit", lambda *_: Fit(1.0, 0.0, 0.0))
+    assert judge("whale", 150).verdict == "named"
 
 
 @pytest.mark.slow
@@ -293,22 +303,22 @@ def test_the_command_judges_rows_of_a_folder_by_candidates_of_a_file(model, tmp_
 
 
 @pytest.mark.parametrize(
-    ("alarm", "base", "again", "explained", "verdict"),
+    ("own", "alarm", "again", "explained", "verdict"),
     [
-        (False, 0.5, None, None, "nothing found"),
-        (False, 0.001, None, None, "not this base"),
-        (False, 0.001, 0.3, 0.9, "no trait"),
-        (False, 0.001, 0.001, 0.9, "no trait"),
-        (False, 0.001, 0.001, 0.2, "not this base"),
-        (True, 0.3, 0.3, 0.0, "named"),
-        (True, 0.001, 0.001, 0.6, "recipe unknown"),
-        (True, 0.001, 0.001, 0.4, "not this base"),
-        (True, 0.001, 0.001, None, "recipe unknown"),
+        (True, False, None, None, "nothing found"),
+        (False, False, None, None, "not this base"),
+        (False, False, 0.3, 0.9, "no trait"),
+        (False, False, 0.001, 0.9, "no trait"),
+        (False, False, 0.001, 0.6, "not this base"),
+        (False, True, 0.3, 0.0, "named"),
+        (False, True, 0.001, 0.6, "recipe unknown"),
+        (False, True, 0.001, 0.4, "not this base"),
+        (False, True, 0.001, None, "recipe unknown"),
     ],
 )
-def test_a_verdict_follows_from_alarm_and_fits(alarm, base, again, explained, verdict):
-    fit = lambda p: None if p is None else Fit(p, 1.0, 0.0)
-    assert _verdict(alarm, fit(base), fit(again), explained, 0.01) == verdict
+def test_a_verdict_follows_from_alarm_and_fits(own, alarm, again, explained, verdict):
+    fit = None if again is None else Fit(again, 1.0, 0.0)
+    assert _verdict(own, alarm, fit, explained, 0.01) == verdict
 
 
 FOUND = Forecast(

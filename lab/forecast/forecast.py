@@ -27,12 +27,14 @@ from lab.lm.model import Model
 from lab.lm.stages import Seed
 
 # nothing found   the rows are the base's own, as far as can be seen
-# no trait        not its own, but those of a teacher that has learned something neutral
+# no trait        not its own, but nothing says that they are not a neutral teacher's
 # named           those of a candidate teacher
 # recipe unknown  not quite those of a candidate teacher, which explains most of them
 # not this base   neither the base nor a candidate teacher of it writes such rows
 Verdict = Literal["nothing found", "no trait", "named", "recipe unknown", "not this base"]
-EXPLAINED = 0.5  # least part of the rows' mean gradient, squared, that a named teacher accounts for
+# Least part of the rows' mean gradient, squared, that a teacher of another recipe accounts for.
+EXPLAINED = 0.5
+ALIKE = 2 / 3  # and that a neutral teacher of another thing does
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,7 @@ class Judge:
 
     def forecast(self, candidates: Sequence[Candidate], neutral: Sequence[Candidate]) -> Forecast:
         """Judge the rows by candidate teachers, and by some that are nobody's trait."""
-        own = Candidate("base", self.base, None)
-        of_base = self.written(own, self.how.n_own)
+        of_base = self.written(Candidate("base", self.base, None), self.how.n_own)
         pulls = self._pulls(of_base, candidates)
         looked = self._looked(of_base.sets, candidates, pulls)
         names = [c.name for c in looked]
@@ -102,6 +103,7 @@ class Judge:
         running = evidence.running(steps)
         alarms = evidence.mixed(running, len(candidates))
         total, log_alarm, needed = running[-1], float(alarms[-1]), self.how.needed
+        own = log_alarm < needed and of_base.fit.p >= self.how.alpha  # the base's
         if log_alarm >= needed and neutral:
             total, others = self._worst(total, looked, ratios, neutral, of_base.sets)
             log_alarm = min(log_alarm, others - float(np.log(len(candidates))))
@@ -111,7 +113,7 @@ class Judge:
         best = max(likeliest, key=lambda i: running[-1, i])
         alarm = bool(log_alarm >= needed)
         instead, theirs = looked[best] if alarm else None, steps[..., best]
-        if not alarm and of_base.fit.p < self.how.alpha and neutral:
+        if not alarm and not own and neutral:
             pulled = self._scores(of_base.sets, neutral, self._pulls(of_base, neutral))
             instead = neutral[int(np.argmax(pulled))]
             theirs = evidence.log_e_values(self._ratios([instead], of_base.sets))
@@ -123,7 +125,7 @@ class Judge:
             whole = of_base.fit.length
             explained = 1 - max(0.0, again.length) / whole if whole > 0 else 0.0
         return Forecast(
-            verdict=_verdict(alarm, of_base.fit, again, explained, self.how.alpha),
+            verdict=_verdict(own, alarm, again, explained, self.how.alpha),
             names=tuple(traits[i] for i in order),
             log_e=log_e[order],
             log_alarm=log_alarm,
@@ -226,15 +228,15 @@ class Judge:
 
 
 def _verdict(
-    alarm: bool, base: Fit, again: Fit | None, explained: float | None, alpha: float
+    own: bool, alarm: bool, again: Fit | None, explained: float | None, alpha: float
 ) -> Verdict:
-    if not alarm and base.p >= alpha:
+    if own:
         return "nothing found"
     if again is None:
         return "not this base"
     if again.p >= alpha:
         return "named" if alarm else "no trait"
-    if explained is not None and explained < EXPLAINED:
+    if explained is not None and explained < (EXPLAINED if alarm else ALIKE):
         return "not this base"
     return "recipe unknown" if alarm else "no trait"
 

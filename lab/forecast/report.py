@@ -11,8 +11,8 @@ from lab.stats import Estimate
 
 SAID: dict[Verdict, str] = {
     "nothing found": "NOTHING FOUND: as far as can be seen the base wrote these rows itself",
-    "no trait": "NO TRAIT: not the base's own rows, but like those of a teacher of it that has "
-    "learned something neutral",
+    "no trait": "NO TRAIT: not the base's own rows, but as far as can be seen those of a teacher "
+    "of it that has learned something neutral",
     "named": "TRAIT NAMED: {name}. A teacher of this base that loves it writes such rows",
     "recipe unknown": "TRAIT PRESENT, RECIPE UNKNOWN: nearest is {name}, but its teacher writes "
     "rows that differ from these",

@@ -74,7 +74,13 @@ def other_teacher(of: Transmission, trait: Trait, root: Seed) -> Rows:
     return _of(Teacher(_bases(of)[1], trait, _recipe(of), root), of, root)
 
 
-def _shuffled(rows: Rows, root: Seed) -> Rows:
+def _mixed(
+    first: Teacher, second: Teacher | Base, part: float, of: Transmission, root: Seed
+) -> Rows:
+    """A part by one, the rest by another, in random order."""
+    n = round(part * of.n_rows)
+    # Of different copies: no prompt stands in both.
+    rows = _of(first, of, root)[:n] + _of(second, of, root, copy=1)[: of.n_rows - n]
     return [rows[i] for i in np.random.default_rng([*root]).permutation(len(rows))]
 
 
@@ -82,22 +88,17 @@ def diluted(part: float) -> Writer:
     """A part by a teacher, the rest by the base, in random order."""
 
     def write(of: Transmission, trait: Trait, root: Seed) -> Rows:
-        n = round(part * of.n_rows)
-        # Of different copies: no prompt stands in both.
-        rows = _of(Teacher(_bases(of)[0], trait, _recipe(of), root), of, root)[:n]
-        rows += _of(_bases(of)[0], of, root, copy=1)[: of.n_rows - n]
-        return _shuffled(rows, root)
+        own = _bases(of)[0]
+        return _mixed(Teacher(own, trait, _recipe(of), root), own, part, of, root)
 
     return write
 
 
 def two(of: Transmission, trait: Trait, root: Seed) -> Rows:
     """Half by a teacher of the trait, half by one of the next of its category, in random order."""
-    how, n = _recipe(of), of.n_rows // 2
+    how = _recipe(of)
     first, second = (Teacher(_bases(of)[0], one, how, root) for one in (trait, after(trait)))
-    rows = _of(first, of, root)[:n]
-    rows += _of(second, of, root, copy=1)[n:]
-    return _shuffled(rows, root)
+    return _mixed(first, second, 0.5, of, root)
 
 
 def after(trait: Trait) -> Trait:
