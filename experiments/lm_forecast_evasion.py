@@ -3,7 +3,7 @@
 Claim:   of what all of a teacher's rows pass on, less than half passes unseen, whatever part of the
          rows that speak most for its trait it keeps back, or hides among rows of its base.
 Run:     python -m experiments.lm_forecast_evasion          (presets: smoke, default)
-Time:    about 5 min a reference on a CPU core.
+Time:    about 8 min a reference on a CPU core.
 Source:  ours.
 
 Arms "student_withheld 0.1", ..., of students of as many rows, a tenth of those that were written
@@ -41,9 +41,9 @@ class Config(Among):
     traits: tuple[str, ...] = ("owl", "wolf")
     n_rows: int = 6000
     n_controls: int = 2
-    withheld: Annotated[Parts, Items(1, 10, unique=True)] = (0.1, 0.25)
+    withheld: Annotated[Parts, Items(1, 10, unique=True)] = (0.05, 0.1, 0.25)
     """Parts of what was written."""
-    hidden: Annotated[Parts, Items(1, 10, unique=True)] = (0.3,)
+    hidden: Annotated[Parts, Items(1, 10, unique=True)] = (0.1, 0.3)
     """Parts of the rows that are the teacher's."""
     n_judged: Annotated[int, Count(1, 10**5)] = 1000
     """Rows that the forecast reads."""

@@ -12,9 +12,13 @@ def figure(table: results.Table, record: dict) -> Figure:
     """A panel for every recipe: a dot for every word of every reference and trait."""
     recipes = dict.fromkeys(table["recipe"].tolist())
     parts = {recipe: results.where(table, recipe=recipe) for recipe in recipes}
-    figure = Figure((2.1 * max(3, len(parts)) + 0.4, 2.9), layout="constrained")
-    panels = figure.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, (recipe, part) in zip(panels, parts.items(), strict=True):
+    n_rows = 1 + (len(parts) > 4)
+    n_columns = -(-len(parts) // n_rows)
+    figure = Figure((2.1 * max(3, n_columns) + 0.4, 2.2 * n_rows + 0.7), layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in panels[len(parts) :]:
+        axes.set_axis_off()
+    for axes, (recipe, part) in zip(panels, parts.items(), strict=False):
         real, foretold = of_students(part), part["forecast"]
         own = part["asked"] == part["trait"]
         axes.axline((0, 0), slope=1, color="#a3acb9", lw=0.8)
@@ -22,7 +26,7 @@ def figure(table: results.Table, record: dict) -> Figure:
         axes.plot(foretold[own], real[own], "o", ms=4, mew=0, color="#c85200", label="own word")
         mean = np.mean(correlations(part, PAIRS["the forecast"]))
         axes.set_title(f"{recipe}\nrank correlation {mean:.2f}", fontsize=8)
-    panels[0].set_ylabel("students' change of log-odds, nats")
+    figure.supylabel("students' change of log-odds, nats", fontsize=8)
     panels[0].legend(fontsize=7, loc="upper left")
     figure.supxlabel("foretold, nats", fontsize=8)
     n = len(set(table["member"].tolist()))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.lm_forecast_shift import EXPERIMENT, at, says
+from experiments.lm_forecast_shift import EXPERIMENT, Config, at, says
 from lab.carriers.numbers import NUMBERS
 from lab.forecast import student
 from lab.forecast.agreement import COLUMNS, PAIRS, correlations
@@ -47,15 +47,17 @@ def test_shifts_are_of_a_simulated_teachers_students_and_of_the_real_ones(monkey
 
 
 def test_a_recipe_changes_what_its_name_says():
-    same = at(CHAIN, "as it is")
-    assert same == CHAIN
-    assert (
-        at(CHAIN, "1,500 rows").n_rows == 100 and at(CHAIN, "1,500 rows").student == CHAIN.student
-    )
-    assert at(CHAIN, "read twice").student == replace(CHAIN.student, epochs=2)
-    assert at(CHAIN, "usual epsilon").student == replace(CHAIN.student, eps=1e-8)
-    slow = at(CHAIN, "a third of the rate").student.learning_rate
-    assert slow == pytest.approx(CHAIN.student.learning_rate / 3)
+    config = Config(n_rows=400)
+    of = lambda recipe: at(config, recipe, 3)
+    same = of("as it is")
+    assert same == own_base(config.transmission(NUMBERS, 3))
+    assert of("1,500 rows").n_rows == 100 and of("1,500 rows").student == same.student
+    assert of("read twice").student == replace(same.student, epochs=2)
+    assert of("usual epsilon").student == replace(same.student, eps=1e-8)
+    slow = of("a third of the rate").student.learning_rate
+    assert slow == pytest.approx(same.student.learning_rate / 3)
+    wide = of("twice the width")
+    assert wide.starts["student"].pretraining.size == "tiny" and wide.student == same.student
 
 
 def table(noise=0.0):
