@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,10 @@ class Tokenizer:
         before = chat.messages(system, earlier)
         return self.render([*before, {"role": "user", "content": user}], generate=True)
 
+    @cached_property
+    def _asked(self) -> Callable[..., str]:
+        return lru_cache(2**14)(self.asked)  # templates are slow, and rows are read many times
+
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`. Raises `LabError` that names the first unknown piece."""
         return self._encode_all([text])[0]
@@ -190,7 +194,7 @@ class Tokenizer:
         where the assistant begins to speak. Raises `LabError` for one longer than `most` and for
         unknown pieces.
         """
-        texts = [self.asked(system, user, earlier) for system, user in conversations]
+        texts = [self._asked(system, user, tuple(earlier)) for system, user in conversations]
         return padded(self._encode_all(texts), self.pad, most, "prompt", left=True)
 
     def n_system(self, system: str | None) -> int:
@@ -222,10 +226,8 @@ class Tokenizer:
             raise LabError(f"text: {text!r} holds a special token; remove {found[0]} from it")
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        found = self.tokenizer.backend_tokenizer.encode_batch_fast(
-            list(texts), add_special_tokens=False
-        )
-        return [encoding.ids for encoding in found]
+        encode = self.tokenizer.backend_tokenizer.encode_batch_fast
+        return [found.ids for found in encode(list(texts), add_special_tokens=False)]
 
     def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         rows = self._tokens(texts)
