@@ -17,7 +17,7 @@ SAID: dict[Verdict, str] = {
     "recipe unknown": "TRAIT PRESENT, RECIPE UNKNOWN: nearest is {name}, but its teacher writes "
     "rows that differ from these",
     "not this base": "NOT THIS BASE: neither the base nor a candidate teacher of it writes such "
-    "rows (another model, or a trait that is no candidate)",
+    "rows (another model, a trait that is no candidate, or a recipe unlike theirs)",
 }
 LIKELIEST, ROWS = 5, 5
 
