@@ -3,7 +3,7 @@
 Claim:   with every optimizer of the ladder, at its best learning rate, a student of shared
          initialisation learns digits from auxiliary logits on noise, and one of another does not.
 Run:     python -m experiments.mnist_optimizers            (presets: smoke, default, paper)
-Time:    paper about 60 min on 2 CPU cores (24 members of 56 students, 5.3e14 floating-point
+Time:    paper about 55 min on a CPU core (24 members of 56 students, 5.3e14 floating-point
          operations in products); default about 2 min.
 Expect:  published for language models: with SGD, momentum or without running scales nothing or a
          part, with RMSprop, Signum and AdamW all of it. For MNIST: SGD moderately weaker than Adam.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.forecast.forecast import Forecast, Verdict
+from lab.forecast.forecast import Forecast, How, Verdict
 from lab.stats import Estimate
 
 SAID: dict[Verdict, str] = {
@@ -32,7 +32,7 @@ def lines(
 
     `shifts` are the changes of log-odds that students are forecast to have, nats.
     """
-    needed = -np.log(alpha)
+    needed = How(alpha=alpha).needed
     alarm = bool(found.log_alarm >= needed)
     said = [SAID[found.verdict].format(name=found.names[0]), ""]
     if found.verdict == "named" and found.part < 1:

@@ -48,7 +48,7 @@ class Gradients:
         n = len(self.values)
         return (self.values - self.values.mean(axis=0, keepdims=True)) * (n / (n - 1))
 
-    @property
+    @cached_property
     def spread(self) -> Float[np.ndarray, "P"]:
         """Root mean square of `apart`, the same whichever set is the given rows'."""
         found = np.sqrt(np.mean(self.apart**2, axis=(0, 1)))
