@@ -33,7 +33,7 @@ def lines(
     `shifts` are the changes of log-odds that students are forecast to have, nats.
     """
     needed = How(alpha=alpha).needed
-    alarm = bool(found.log_alarm >= needed)
+    alarm = found.log_alarm >= needed
     said = [SAID[found.verdict].format(name=found.names[0]), ""]
     if found.verdict == "named" and found.part < 1:
         said[0] += f", and the base the others: theirs are about {found.part:.0%} of these"
