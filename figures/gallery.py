@@ -21,9 +21,10 @@ JAX; `--out DIR` draws them elsewhere, as PNG and PDF. The list is the paper's
 2026, ED: Extended Data), then that of follow-up papers, then our own.
 
 The verdict on a figure sums up those of its claims, by the rules printed in
-[README](../README.md#measured): **reproduced** or **holds** if every claim is or does, **not** if
-none, **open** if too few runs decide, **partly** in between. In brackets how many claims got which
-verdict; those without one are numbers alone. Nulls and rules: README; everything: the records."""
+[the list of all claims](../experiments/results/README.md): **reproduced** or **holds** if every
+claim is or does, **not** if none, **open** if too few runs decide, **partly** in between. In
+brackets how many claims got which verdict; those without one are numbers alone. That list has nulls
+and rules, the records everything."""
 NOT_YET = "not measured here yet"
 GOOD = ("reproduced", "holds")
 LISTED = 8  # claims of a figure; more are folded away

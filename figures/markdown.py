@@ -1,7 +1,9 @@
 """Claims and tables as Markdown, for the README's of the lab and of its figures."""
 
+import re
 from collections.abc import Iterable
 
+from lab.errors import LabError
 from lab.runs import claims
 from lab.runs.claims import Claim
 
@@ -18,6 +20,14 @@ def told(record: dict) -> list[Claim]:
     """The claims of a record that have a verdict or stand beside a published number, no details."""
     found = claims.of_record(record).values()
     return [c for c in found if (c.published or c.verdict) and not c.detail]
+
+
+def one(record: dict, pattern: str) -> Claim:
+    """The one of those claims whose text a pattern finds. Raises `LabError` unless there is one."""
+    found = [c for c in told(record) if re.search(pattern, c.text)]
+    if len(found) != 1:
+        raise LabError(f"{pattern}: {len(found)} claims of {record['command']}, and not one")
+    return found[0]
 
 
 def row(c: Claim) -> list[str]:

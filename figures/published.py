@@ -134,7 +134,7 @@ FOLLOW_UPS = [
         "arXiv 2606.22019, section 3",
         "coverage orders pairs by transfer",
         {"coverage": "coverage of the first update, (Spearman|AUROC)$"},
-        "the claims on coverage itself; README has those on baselines and other predictors",
+        "the claims on coverage itself; its table has those on baselines and other predictors",
     ),
     Shown(
         "arXiv 2604.25779", "gradients stay aligned along training", {"gradient_alignment": WHOLE}

@@ -1,16 +1,18 @@
-"""Write README.md's tables and figures/README.md from committed records: figures.readme [--check].
+"""Write what README's say of committed records: figures.readme [--check].
 
 In README.md, text between <!-- begin NAME --> and <!-- end NAME --> is replaced: NAME is "claims"
-or a benchmark of `benchmarks/results`. Nothing in there is typed, and nothing is computed here.
+or a benchmark of `benchmarks/results`. No number in there is typed, and none is computed here. All
+claims stand in experiments/results/README.md, the figures in figures/README.md.
 """
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
 from figures import gallery, markdown
+from figures.headlines import HEADLINES
 from figures.tables import RESULTS, ROOT
 from lab.errors import LabError
 from lab.runs import checkout, records, results
@@ -20,18 +22,44 @@ from lab.runs.paths import write_atomic
 BENCHMARKS = ROOT / "benchmarks" / "results"
 
 
+RESULTS_PAGE = """# Tables
+
+Written by `python -m figures.readme`: what every table says with a verdict, or beside a published
+number. The record beside it says more; the rules of verdicts are explained in
+[README](../../README.md#measured)."""
+
+
+def headlines() -> str:
+    """A few claims of every committed table, each in a sentence."""
+    head = ["claim", "command", "measured (95 % interval)", "null", "published", "verdict"]
+    parts = []
+    for title, tables in HEADLINES.items():
+        rows = [row for name, said in tables.items() for row in _headlines(name, said)]
+        parts += [f"**{title}**", markdown.table(head, rows)]
+    return "\n\n".join(parts)
+
+
+def _headlines(name: str, said: dict[str, str]) -> Iterator[list[str]]:
+    """A table's rows, the first with its command."""
+    record = results.read_record(RESULTS / f"{name}.json")
+    command = f"[`{record['command']}`](experiments/results/README.md#{name})"
+    for pattern, sentence in said.items():
+        _, number, _, null, published, verdict = markdown.row(markdown.one(record, pattern))
+        yield [sentence, command, number, null, published, verdict]
+        command = ""
+
+
 def measured() -> str:
     """What every committed table says with a verdict, or beside a published number."""
-    return "\n\n".join(map(_section, sorted(RESULTS.glob("*.json"))))
+    return "\n\n".join([RESULTS_PAGE, *map(_section, sorted(RESULTS.glob("*.json")))]) + "\n"
 
 
 def _section(path: Path) -> str:
     """A table's command and files, what is to be known of it, its claims, and their rules."""
     record = results.read_record(path)
     found = markdown.told(record)
-    file = lambda suffix: path.with_suffix(suffix).relative_to(ROOT).as_posix()
-    links = f"[table]({file('.csv')}), [record]({file('.json')})"
-    parts = [f"**{path.stem}**: `{record['command']}` ({links})", record.get("note", "")]
+    links = f"[table]({path.stem}.csv), [record]({path.name})"
+    parts = [f"## {path.stem}", f"`{record['command']}` ({links})", record.get("note", "")]
     if found:
         parts += [markdown.table(markdown.HEAD, map(markdown.row, found)), markdown.rules(found)]
     return "\n\n".join(part for part in parts if part)
@@ -58,7 +86,7 @@ def benchmark(name: str) -> str:
     return markdown.table(report["head"], report["rows"]) + "\n\n" + report["text"]
 
 
-SECTIONS: dict[str, Callable[[], str]] = {"claims": measured} | {
+SECTIONS: dict[str, Callable[[], str]] = {"claims": headlines} | {
     path.stem: lambda name=path.stem: benchmark(name) for path in BENCHMARKS.glob("*_cpu.json")
 }
 
@@ -84,10 +112,14 @@ def main() -> None:
 
 
 def renew(check: bool = False) -> None:
-    """Write README.md and figures/README.md anew, or see whether that would change them."""
+    """Write all README's anew, or see whether that would change them."""
     root = checkout.root()
     readme = (root / "README.md").read_text(encoding="utf-8")
-    pages = {root / "README.md": render(readme), root / "figures" / "README.md": gallery.page()}
+    pages = {
+        root / "README.md": render(readme),
+        root / "figures" / "README.md": gallery.page(),
+        root / "experiments" / "results" / "README.md": measured(),
+    }
     for path, new in pages.items():
         if check and not (path.is_file() and path.read_text(encoding="utf-8") == new):
             name = path.relative_to(root)

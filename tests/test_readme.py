@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from figures import readme
+from figures import headlines, readme
 from lab.errors import LabError
 from lab.runs import claims, cli
 from lab.runs.progress import console
@@ -36,16 +36,41 @@ def record(tmp_path, monkeypatch):
 
 
 def test_a_table_of_the_readme_has_its_command_its_files_and_its_note(record):
-    lines = readme.measured().splitlines()
-    files = ("experiments/results/a_table.csv", "experiments/results/a_table.json")
-    assert lines[0] == f"**a_table**: `python -m x` ([table]({files[0]}), [record]({files[1]}))"
-    assert lines[2] == "Read this."
+    section = readme.measured().partition("\n## ")[2]
+    links = "[table](a_table.csv), [record](a_table.json)"
+    assert section.startswith(f"a_table\n\n`python -m x` ({links})\n\nRead this.\n\n| claim")
 
 
 def test_links_of_the_readme_lead_to_committed_files():
-    found = re.findall(r"\]\((experiments/[^)]*)\)", readme.measured())
+    found = re.findall(r"\]\(([^).]*\.(?:csv|json))\)", readme.measured())
     assert len(found) == 2 * len(list(readme.RESULTS.glob("*.json")))
-    assert all((readme.ROOT / path).is_file() for path in found)
+    assert all((readme.RESULTS / path).is_file() for path in found)
+
+
+def test_every_committed_table_has_headlines_which_lead_to_its_claims():
+    said = [name for tables in headlines.HEADLINES.values() for name in tables]
+    assert sorted(said) == sorted(path.stem for path in readme.RESULTS.glob("*.json"))
+    led = re.findall(r"\((experiments/results/README.md)#(\w+)\)", readme.headlines())
+    assert [name for _, name in led] == said
+    assert all(f"\n## {name}\n" in (readme.ROOT / path).read_text() for path, name in led)
+
+
+def test_a_headline_has_the_number_and_the_verdict_of_its_claim(record, monkeypatch):
+    said = {"^with": "it is there", "narrow": "it is the published one"}
+    monkeypatch.setattr(readme, "HEADLINES", {"Of a kind": {"a_table": said}})
+    title, _, _, _, *rows = readme.headlines().splitlines()
+    assert title == "**Of a kind**"
+    command = "[`python -m x`](experiments/results/README.md#a_table)"
+    assert rows == [
+        f"| it is there | {command} | 0.500 (0.400 to 0.600) "
+        r"| 0.100 (0.050 to 0.150), shuffled \| labels |  | holds |",
+        "| it is the published one |  | 0.94400 (0.94360 to 0.94440) | 0.1, chance "
+        "| 0.9430 ± 0.0004 | reproduced |",
+    ]
+    for pattern in ("rule", "nothing"):  # two claims, and none
+        monkeypatch.setattr(readme, "HEADLINES", {"Of a kind": {"a_table": {pattern: "?"}}})
+        with pytest.raises(LabError, match=f"^{pattern}: [20] claims of python -m x"):
+            readme.headlines()
 
 
 def test_a_claim_is_a_row_with_its_null_and_the_rules_stand_below_once(record):
@@ -93,7 +118,9 @@ def test_a_record_or_a_table_that_was_edited_is_not_printed(record):
 
 def test_a_table_without_claims_or_a_note_is_its_command_alone(record):
     store(readme.RESULTS / "a_table.json", ROWS, command="python -m x")
-    assert len(readme.measured().splitlines()) == 1
+    assert readme.measured().endswith(
+        "\n\n## a_table\n\n`python -m x` ([table](a_table.csv), [record](a_table.json))\n"
+    )
 
 
 def test_a_narrow_terminal_keeps_numbers_and_verdicts_whole(record, tmp_path, monkeypatch):

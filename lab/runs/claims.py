@@ -31,7 +31,7 @@ class Claim:
     rule: str = ""  # which, with its bounds
     runs: str = ""  # what was run, if n alone does not say it: "5 references, 25 students"
     group: str = ""  # claims of a group are printed together
-    detail: bool = False  # in the record and on the terminal, and not in the README
+    detail: bool = False  # in the record and on the terminal, and in no README
 
     def number(self, digits: int | None = None) -> str:
         """Mean and interval as text, by default with as many digits as show both."""
