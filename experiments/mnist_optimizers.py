@@ -87,7 +87,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     adam = of(rest, "student_aux", best["Adam"])
     for name, at in best.items():
         e, null = of(rest, "student_aux", at), of(rest, "cross_aux", at)
-        text = f"{name} at {at.removeprefix(f'{name} ')} times the rate"
+        text = f"{name} at {float(at.removeprefix(name)):,.10g} times the rate"
         found.append(grids.against(f"{text}, shared init", e, null, WORTH, "other init"))
         if name != "Adam":
             found.append(grids.against(f"{text}, less than Adam", e, adam, -LESS, "Adam"))

@@ -34,6 +34,11 @@ class Candidate:
         return np.asarray(ravel_pytree(self.model.params)[0] - ravel_pytree(base.params)[0])
 
 
+def itself(base: Model) -> Candidate:
+    """The base, as one that could have written rows."""
+    return Candidate("base", base, None)
+
+
 def candidates(
     base: Base, traits: Sequence[Trait], recipes: Sequence[Tuning | None], seed: Seed
 ) -> list[Candidate]:
@@ -66,5 +71,5 @@ def log_ratios(
     base: Model, some: Sequence[Candidate], carrier: Carrier, of: Sets
 ) -> Float[np.ndarray, "S n C"]:
     """How much likelier each finds the rows of sets than their base does, nats."""
-    likely = log_likelihoods([Candidate("base", base, None), *some], carrier, of)
+    likely = log_likelihoods([itself(base), *some], carrier, of)
     return likely[..., 1:] - likely[..., :1]

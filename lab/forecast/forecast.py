@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
-from lab.forecast.candidates import Candidate, log_ratios
+from lab.forecast.candidates import Candidate, itself, log_ratios
 from lab.forecast.score_test import Fit, Gradients
 from lab.forecast.sets import Sets
 from lab.lm.likelihood import surprise
@@ -93,7 +93,7 @@ class Judge:
 
     def forecast(self, candidates: Sequence[Candidate], neutral: Sequence[Candidate]) -> Forecast:
         """Judge the rows by candidate teachers, and by some that are nobody's trait."""
-        of_base = self.written(Candidate("base", self.base, None), self.how.n_own)
+        of_base = self.written(itself(self.base), self.how.n_own)
         pulls = self._pulls(of_base, candidates)
         looked = self._looked(of_base.sets, candidates, pulls)
         names = [c.name for c in looked]
@@ -174,7 +174,7 @@ class Judge:
         if part == 1:
             return self._fit(by, theirs).fit
         both = sets.either(theirs, of_base, part, self.seed.key("forecast/part"))
-        return self._fit(Candidate("base", self.base, None), both).fit
+        return self._fit(itself(self.base), both).fit
 
     def written(self, by: Candidate, n_own: int) -> Written:
         """The rows beside what a model would have written, and whether it wrote them."""

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import score_test, sets
-from lab.forecast.candidates import Candidate
+from lab.forecast.candidates import Candidate, itself
 from lab.forecast.score_test import Gradients
 from lab.forecast.sets import Sets
 from lab.lm import detectors, objectives, rows, teachers, transformer
@@ -224,7 +224,7 @@ def methods(
     seed: Seed,
 ) -> dict[str, Method]:
     """All of them, by name; candidates are teachers of the traits, `own` what the base wrote."""
-    writers = [*candidates, Candidate("base", base, None)]
+    writers = [*candidates, itself(base)]
     key = lambda writer: seed.key(f"peers/{writer.name}")
     said = [sets.attempts(c.model, carrier, users, key(c), c.system) for c in writers]
     texts = [[text for text in some if text is not None] for some in said]

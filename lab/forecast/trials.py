@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from lab.carriers.carrier import Carrier
 from lab.forecast import evidence, score_test, sets
-from lab.forecast.candidates import Candidate, log_ratios
+from lab.forecast.candidates import Candidate, itself, log_ratios
 from lab.forecast.forecast import How
 from lab.forecast.peers import Batches, Method
 from lab.forecast.sets import Sets
@@ -152,8 +152,7 @@ def trials(
         some = sets.beside(by.model, carrier, asked, n + 1, key, by.system)
         return replace(some, completions=some.completions[1:])  # without the empty ones
 
-    base_itself = Candidate("base", base, None)
-    pools = [(base_itself, written(base_itself, how.n_own))]
+    pools = [(by := itself(base), written(by, how.n_own))]
     pools += [(by, written(by, how.n_again)) for by in neutral]
     cuts = sets.shared(*(some for _, some in pools))
     whole = replace(cuts[0], completions=[texts for cut in cuts for texts in cut.completions])
