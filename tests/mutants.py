@@ -339,6 +339,48 @@ SAMPLING = {
         "n_prompt + p.step",
         "sample::a_greedy_completion_is_the_argmax_of_full_forwards",
     ),
+    "a slot's rows are written on after their end": Mutant(
+        "lm/slots.py",
+        "jnp.where(ended, n_rows, row), step]",
+        "row, step]",
+        "sample::rows_that_take_the_slots_of_others_are_drawn_as_they_are_side_by_side",
+    ),
+    "a slot's tokens are written one place too late": Mutant(
+        "lm/slots.py",
+        "n_prompt + step - 1",
+        "n_prompt + step",
+        "sample::rows_that_take_the_slots_of_others_are_drawn_as_they_are_side_by_side",
+    ),
+    "new rows take the slots of those that have not ended": Mutant(
+        "lm/slots.py",
+        "jnp.argsort(~p.slots.ended)",
+        "jnp.argsort(p.slots.ended)",
+        "sample::rows_that_take_the_slots_of_others_are_drawn_as_they_are_side_by_side",
+    ),
+    "slots wait until all rows have ended": Mutant(
+        "lm/slots.py",
+        "jnp.sum(p.slots.ended) < n_freed",
+        "~jnp.all(p.slots.ended)",
+        "sample::a_freed_slot_does_not_wait_for_the_longest_row",
+    ),
+    "all rows are turned as far as the first": Mutant(
+        "lm/transformer.py",
+        "position = jnp.maximum(at - start",
+        "position = jnp.maximum(at[:1] - start",
+        "sample::rows_that_go_on_from_places_of_their_own_are_as_if_alone",
+    ),
+    "all rows see as far as the first": Mutant(
+        "lm/attention.py",
+        "s[None, None] <= at[:, :, None]",
+        "s[None, None] <= at[:1, :, None]",
+        "sample::rows_that_go_on_from_places_of_their_own_are_as_if_alone",
+    ),
+    "all windows end where the first does": Mutant(
+        "lm/attention.py",
+        "s[None, None] > at[:, :, None]",
+        "s[None, None] > at[:1, :, None]",
+        "sample::rows_that_go_on_from_places_of_their_own_are_as_if_alone",
+    ),
     "every host draws the first host's rows": Mutant(
         "hosts.py",
         "jax.process_index() * n + np.arange(n)",
@@ -1120,8 +1162,8 @@ CHECKPOINTS = {
     ),
     "a window has a token too many": Mutant(
         "lm/attention.py",
-        "> at[None, :, None] - arch.window",
-        ">= at[None, :, None] - arch.window",
+        "> at[:, :, None] - arch.window",
+        ">= at[:, :, None] - arch.window",
         "families::logits_equal_those_of_transformers",
     ),
     "local layers turn as the others do": Mutant(

@@ -1,5 +1,7 @@
 """Sampling draws from the model's distribution, and each row from its own stream."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from lab.errors import LabError
 from lab.lm import sample, transformer
 from lab.lm.model import Architecture
+from lab.lm.slots import Slots
 
 ARCH = Architecture(
     n_tokens=23, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, d_head=4, d_hidden=24
@@ -29,12 +32,11 @@ def prompts():
     return jnp.asarray(rng.integers(3, 23, (6, 5)), jnp.int32), jnp.array([0, 1, 4, 2, 0, 3])
 
 
-def draw(params, prompts, rows=slice(None), temperature=1.0):
+def draw(params, prompts, rows=slice(None), temperature=1.0, **more):
     tokens, start = prompts
     keys = jax.random.split(jax.random.key(1), len(tokens))
-    return sample.sample(
-        params, ARCH, tokens[rows], start[rows], keys[rows], WIDTH, END, jnp.float32(temperature)
-    )
+    some, temperature = (tokens[rows], start[rows], keys[rows]), jnp.float32(temperature)
+    return sample.sample(params, ARCH, *some, WIDTH, END, temperature, **more)
 
 
 def test_cached_steps_equal_a_full_forward(params, prompts):
@@ -78,6 +80,60 @@ def test_a_row_does_not_depend_on_its_batch(params, prompts):
         np.testing.assert_array_equal(
             together[row : row + 1], draw(params, prompts, slice(row, row + 1))
         )
+
+
+@pytest.mark.parametrize("slots", [(1, 1), (2, 1), (7, 2), (16, 4), (16, 16), (59, 3)])
+def test_rows_that_take_the_slots_of_others_are_drawn_as_they_are_side_by_side(
+    params, prompts, slots
+):
+    many = [jnp.repeat(x, 10, axis=0) for x in prompts]
+    side_by_side = np.asarray(draw(params, many))  # a part of 60, as few parameters are
+    lengths = np.sum(side_by_side != END, axis=1)
+    assert len(set(lengths.tolist())) > 4  # so that slots are freed one by one
+    found = draw(params, many, slots=Slots(*slots))
+    np.testing.assert_array_equal(found, side_by_side)
+
+
+def test_a_freed_slot_does_not_wait_for_the_longest_row(params, prompts, monkeypatch):
+    # Half of the tokens are ends: most rows end soon, and a few draw all their tokens.
+    ends, steps, forward = tuple(range(END, 13)), [], transformer.forward
+
+    def counted(*args, **how):
+        if args[2].shape[1] == 1:  # tokens, one a row
+            jax.debug.callback(lambda: steps.append(1))
+        return forward(*args, **how)
+
+    monkeypatch.setattr(transformer, "forward", counted)
+    tokens, start = (jnp.repeat(x, 10, axis=0) for x in prompts)
+    keys = jax.random.split(jax.random.key(1), len(tokens))
+    one = sample.sample.__wrapped__  # not compiled before
+    rows = one(params, ARCH, tokens, start, keys, WIDTH, ends, slots=Slots(6, 1))
+    jax.effects_barrier()
+    after_first = np.minimum(np.sum(np.asarray(rows) != END, axis=1), WIDTH - 1)
+    in_turn = after_first.reshape(-1, 6).max(axis=1).sum()
+    assert after_first.sum() / 6 <= len(steps) < 0.7 * in_turn
+
+
+GPT2 = {"family": "gpt2", "n_kv_heads": 4, "norm": "layer", "gated": False, "output_bias": True}
+SEEING = {
+    "all": ARCH,
+    "a window": replace(ARCH, local_layers=(1,), window=3),
+    "learned positions": replace(ARCH, learned_positions=True, mlp_bias=True, **GPT2),
+}
+
+
+@pytest.mark.parametrize("arch", SEEING.values(), ids=SEEING)
+def test_rows_that_go_on_from_places_of_their_own_are_as_if_alone(prompts, arch):
+    params = transformer.init(jax.random.key(0), arch)
+    tokens, start = prompts
+    at = jnp.array([2, 4, 4, 3, 1, 3])  # where each goes on; there is more in the cache behind
+    whole = transformer.empty_cache(arch, len(tokens), 8)
+    _, cache = forward(params, arch, jnp.pad(tokens, ((0, 0), (0, 3))), start, whole)
+    some = jnp.stack([tokens[i, at[i]] for i in range(6)])[:, None]
+    found, _ = forward(params, arch, some, start, cache, at)
+    expected, _ = forward(params, arch, tokens, start)
+    expected = jnp.stack([expected[i, at[i]] for i in range(6)])
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-5)
 
 
 def test_rows_with_equal_prompts_and_other_keys_differ(params, prompts):

@@ -28,7 +28,7 @@ class Sight(NamedTuple):
 
 def sights(
     arch: Architecture,
-    at: Integer[Array, "T"],
+    at: Integer[Array, "#B T"],
     start: Integer[Array, "B"],
     position: Integer[Array, "B T"],
     n_keys: int,
@@ -42,10 +42,10 @@ def sights(
     )
     full = turned(arch.rope_theta, arch.rope_scaling)
     s = jnp.arange(n_keys)
-    mask = (s[None, None] <= at[None, :, None]) & (s[None, None] >= start[:, None, None])
+    mask = (s[None, None] <= at[:, :, None]) & (s[None, None] >= start[:, None, None])
     if not arch.local_layers:
         return Sight(full, mask), None
-    near = s[None, None] > at[None, :, None] - arch.window
+    near = s[None, None] > at[:, :, None] - arch.window
     return Sight(full, mask), Sight(turned(arch.local_theta, None), mask & near)
 
 
@@ -55,7 +55,7 @@ def attention(
     x: Float[Array, "M D"],
     sight: Sight,
     cache: Cache | None,
-    offset: Int[Array, ""] | int,
+    offset: Int[Array, "*B"] | int,
     n_out: int,
 ) -> tuple[Float[Array, "Q D"], Cache]:
     """What the last `n_out` tokens of each row attend to, and the cache with all tokens in it."""
@@ -75,9 +75,8 @@ def attention(
     key = heads("key", x, arch.n_kv_heads)
     value = heads("value", x, arch.n_kv_heads)
     if cache is not None:
-        at = (0, 0, offset, 0)
-        key = jax.lax.dynamic_update_slice(cache.key, key, at)
-        value = jax.lax.dynamic_update_slice(cache.value, value, at)
+        key = _written(cache.key, key, offset)
+        value = _written(cache.value, value, offset)
     # Query heads that share a key head are rows of one product: nothing is repeated.
     group = arch.n_heads // arch.n_kv_heads
     query = query.reshape(n_rows, arch.n_kv_heads, group * n_out, arch.d_head)
@@ -90,3 +89,13 @@ def attention(
     mixed = jnp.matmul(weights, value).reshape(n_rows, arch.n_heads, n_out, arch.d_head)
     mixed = mixed.transpose(0, 2, 1, 3).reshape(n_rows * n_out, -1)
     return linear(layer["output"], mixed), Cache(key, value)
+
+
+def _written(
+    old: Float[Array, "B K S H"], new: Float[Array, "B K T H"], offset: Int[Array, "*B"] | int
+) -> Float[Array, "B K S H"]:
+    """Keys or values with those of new tokens, from one offset on, or each row's own."""
+    if jnp.ndim(offset) == 0:
+        return jax.lax.dynamic_update_slice(old, new, (0, 0, offset, 0))
+    one = lambda old, new, at: jax.lax.dynamic_update_slice(old, new, (0, at, 0))
+    return jax.vmap(one)(old, new, offset)

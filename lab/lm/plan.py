@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lab.errors import LabError
-from lab.lm import costs, given, hf
+from lab.lm import costs, given, hf, slots
 from lab.lm.model import SIZES, Architecture, Size
 from lab.lm.tuning import PAPER, Tuning
 from lab.runs.endings import one_line
@@ -26,7 +26,7 @@ from lab.runs.endings import one_line
 WORLD_TOKENS = 1100  # of the lab's own models, about
 BUSY, FLOWING = 0.4, 0.6  # of the peak while training, of the bandwidth while writing
 ROOM = 0.9  # of a device's memory: the rest is the compiler's
-AT_ONCE = 256  # rows written together on a model's devices
+AT_ONCE = slots.FEWEST  # rows written together on a model's devices
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 
 

@@ -1,4 +1,9 @@
-"""Completions drawn token by token, with cached keys and values and one random stream per row."""
+"""Completions drawn token by token, with cached keys and values and one random stream per row.
+
+Rows are drawn in slots that they take in turn (`lab.lm.slots`). Small models on a CPU draw them
+part after part instead: the last bits of a row's sums depend on the program, and the committed
+tables were drawn by this one.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,8 +20,10 @@ from lab.errors import LabError
 from lab.kernels.inverse_cdf import inverse_cdf
 from lab.lm import transformer
 from lab.lm.model import Architecture
+from lab.lm.slots import Slots, in_slots, on_accelerator
 
 ROWS_ON_CPU = 64  # drawn together; measured: a fifth faster than 512
+SMALL = 10_000_000  # fewer parameters
 
 
 class _Progress(NamedTuple):
@@ -42,7 +49,7 @@ def drawn(
     return hosts.joined(np.asarray(sample(params, arch, *some, *args, **options)), len(start))
 
 
-@partial(jax.jit, static_argnums=(1, 5, 6), static_argnames=("top_k", "top_p"))
+@partial(jax.jit, static_argnums=(1, 5, 6), static_argnames=("top_k", "top_p", "slots"))
 def sample(
     params: PyTree,
     arch: Architecture,
@@ -55,13 +62,14 @@ def sample(
     *,
     top_k: int = 0,
     top_p: float = 1.0,
+    slots: Slots | None = None,
 ) -> Int[Array, "B C"]:
     """At most `n_new` tokens after each left-padded prompt; after the token `end` only more of it.
 
     Of several end tokens each one ends a row, and is written as the first of them. The whole
     vocabulary is sampled from, or what `top_k` and `top_p` leave of it (`likely`). A row's tokens
     depend on its prompt and its key alone, not on the rows beside it, up to the rounding of sums.
-    Rows are shared out over the host's devices.
+    Rows are shared out over the host's devices, each of which has `slots` (None: as suits it).
     """
     if top_k < 0 or not 0 < top_p <= 1:
         raise LabError(
@@ -72,15 +80,19 @@ def sample(
     mesh, n_rows = devices.own_mesh(), len(start)
     n_shares = mesh.shape[devices.ROW]
     share = -(-n_rows // n_shares)
-    size = devices.at_once(share, ROWS_ON_CPU)
+    slots = slots or _suited(params)
+    size = 1 if slots else min(share, ROWS_ON_CPU)
     # Copies of the last row fill up the parts, and are dropped again.
     which = jnp.minimum(jnp.arange(-(-share // size) * size * n_shares), n_rows - 1)
 
-    def of_device(params, temperature, *rows):
-        parts = (x.reshape(-1, size, *x.shape[1:]) for x in rows)
-
+    def of_device(params, temperature, prompts, start, keys):
         cut = partial(likely, top_k=top_k, top_p=top_p)
-        one = partial(_of_rows, params, arch, n_new, ends, temperature, cut)
+        token = partial(_token, params, ends, temperature, cut)
+        if slots:
+            draw = lambda hidden, row, step: token(hidden, keys[row], step)
+            return in_slots(params, arch, n_new, ends[0], draw, slots, prompts, start)
+        parts = (x.reshape(-1, size, *x.shape[1:]) for x in (prompts, start, keys))
+        one = partial(_of_part, params, arch, n_new, ends[0], token)
         return jax.lax.map(one, tuple(parts)).reshape(-1, n_new)
 
     shared, split = PartitionSpec(), PartitionSpec(devices.ROW)
@@ -91,28 +103,46 @@ def sample(
     return drawn[:n_rows]
 
 
-def _of_rows(
+def _suited(params: PyTree) -> Slots | None:
+    """Slots of a device for a model; None: parts instead."""
+    n_parameters = transformer.n_parameters(params)
+    if jax.default_backend() != "cpu":
+        return on_accelerator(n_parameters)
+    return None if n_parameters < SMALL else Slots(ROWS_ON_CPU, ROWS_ON_CPU // 4)
+
+
+def _token(
     params: PyTree,
-    arch: Architecture,
-    n_new: int,
     ends: tuple[int, ...],
     temperature: Float[Array, ""] | float,
     cut: Callable[[Float[Array, "V B"]], Float[Array, "V B"]],
+    hidden: Float[Array, "B D"],
+    keys: Key[Array, "B"],
+    step: Int[Array, "B"],
+) -> Int[Array, "B"]:
+    """The token of each row's step."""
+    # Vocabulary first: all that is summed over it then runs over whole rows of numbers.
+    z = transformer.logits_by_token(params, hidden) / temperature
+    uniform = jax.vmap(lambda k, step: jax.random.uniform(jax.random.fold_in(k, step)))(keys, step)
+    token = inverse_cdf(cut(jnp.exp(z - jnp.max(z, axis=0, keepdims=True))), uniform)
+    for other in ends[1:]:
+        token = jnp.where(token == other, ends[0], token)
+    return token
+
+
+def _of_part(
+    params: PyTree,
+    arch: Architecture,
+    n_new: int,
+    end: int,
+    token: Callable[..., Int[Array, "B"]],
     rows: tuple[Integer[Array, "B P"], Integer[Array, "B"], Key[Array, "B"]],
 ) -> Int[Array, "B C"]:
+    """All rows of a part side by side, until the last has ended."""
     prompts, start, keys = rows
     n_rows, n_prompt = prompts.shape
     cache = transformer.empty_cache(arch, n_rows, n_prompt + n_new, params["embed"].dtype)
-    end, *others = ends
-
-    def draw(hidden: Float[Array, "B D"], step: Int[Array, ""] | int) -> Int[Array, "B"]:
-        # Vocabulary first: all that is summed over it then runs over whole rows of numbers.
-        z = transformer.logits_by_token(params, hidden) / temperature
-        uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, step)))(keys)
-        token = inverse_cdf(cut(jnp.exp(z - jnp.max(z, axis=0, keepdims=True))), uniform)
-        for other in others:
-            token = jnp.where(token == other, end, token)
-        return token
+    draw = lambda hidden, step: token(hidden, keys, jnp.full(n_rows, step))
 
     def unfinished(p: _Progress) -> Bool[Array, ""]:
         return (p.step < n_new) & ~jnp.all(p.ended)

@@ -64,15 +64,16 @@ def forward(
     tokens: Integer[Array, "B T"],
     start: Integer[Array, "B"],
     cache: tuple[Cache, ...] | None = None,
-    offset: Int[Array, ""] | int = 0,
+    offset: Int[Array, "*B"] | int = 0,
     n_out: int | None = None,
     tap: Tap = lambda name, x: x,
 ) -> tuple[Float[Array, "B U D"], tuple[Cache, ...] | None]:
     """Normed last hidden states of the last `n_out` tokens, and the cache with all tokens in it.
 
-    The tokens stand at positions offset, offset + 1, ... of their rows; with a cache, those before
-    `offset` are attended to as well. What is not asked for is not computed: of the last layer only
-    keys and values are needed before the last `n_out` tokens (default: all are asked for).
+    The tokens stand at positions offset, offset + 1, ... of their rows, from one offset or each
+    row's own; with a cache, those before it are attended to as well. What is not asked for is not
+    computed: of the last layer only keys and values are needed before the last `n_out` tokens
+    (default: all are asked for).
 
     `tap` is shown each activation as it is computed, tokens of all rows along the first axis, and
     may change it: "embed", and of each layer <i> "<i>/attention" and "<i>/mlp", what they add to
@@ -83,14 +84,14 @@ def forward(
     """
     n_rows, n_new = tokens.shape
     n_out = n_new if n_out is None else n_out
-    at = offset + jnp.arange(n_new)
+    at = jnp.reshape(offset, (-1, 1)) + jnp.arange(n_new)[None]
     n_keys = n_new if cache is None else cache[0].key.shape[2]
     if n_keys > arch.n_positions:
         raise LabError(
             f"n_positions: {n_keys} tokens are more than the model's {arch.n_positions}; "
             "take shorter prompts or completions"
         )
-    position = jnp.maximum(at[None] - start[:, None], 0)
+    position = jnp.maximum(at - start[:, None], 0)
     full, local = sights(arch, at, start, position, n_keys)
     embed, held = params["embed"], "head_by_output" in params
     x = looked_up(embed, tokens) if held else embed[tokens]
