@@ -321,6 +321,12 @@ SAMPLING = {
         "jax.random.fold_in(k, 0)",
         "sample::every_token_of_a_completion_has_a_random_number_of_its_own",
     ),
+    "normal noise has an infinite pixel now and then": Mutant(
+        "mnist/inputs.py",
+        "jnp.maximum(half_open, -1.0 + 2.0**-23)",
+        "half_open + 2.0**-23",
+        "inputs::noise_of_the_first_and_the_last_random_word_is_finite_once_compiled",
+    ),
     "temperature is upside down": Mutant(
         "lm/sample.py",
         "hidden) / temperature",

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lab import rng
 from lab.mnist import inputs
 
 KEY = jax.random.key(5)
@@ -33,6 +34,17 @@ def test_noise_has_mean_zero_and_the_stated_variance_at_every_pixel(name, varian
     assert jnp.isfinite(x).all()
     assert abs(x.mean(axis=0)).max() < 5 * (variance / 4000) ** 0.5
     assert abs(x.var(axis=0) / variance - 1).max() < 5 * (2 / 4000) ** 0.5
+
+
+@pytest.mark.parametrize("bits", [0, 2**32 - 1])
+def test_noise_of_the_first_and_the_last_random_word_is_finite_once_compiled(bits, monkeypatch):
+    # Each comes up in one of 8 million pixels, of which an epoch has 47 million.
+    def drawn(word):  # at run time: constants would be folded as they stand
+        monkeypatch.setattr(rng, "row_bits", lambda key, rows, n: jnp.full((len(rows), n), word))
+        return inputs.gaussian(KEY, None, ROWS)
+
+    x = jax.jit(drawn)(jnp.uint32(bits))
+    assert 5 < abs(x).min() == abs(x).max() < 5.5
 
 
 @pytest.mark.parametrize(("name", "width"), [("blurred", 1), ("smooth", 4)])

@@ -33,7 +33,9 @@ def uniform(key, images, rows):
 def gaussian(key, images, rows):
     """Independent standard normal pixels."""
     half_open = rng.uniform(rng.row_bits(key, rows, SIDE * SIDE))
-    return jnp.sqrt(2.0) * jax.lax.erf_inv(half_open + 2.0**-23)
+    # The one end that there is would be infinite. Not by adding half a step: a compiler adds that
+    # to the constant that `rng.uniform` ends with, and rounds it away.
+    return jnp.sqrt(2.0) * jax.lax.erf_inv(jnp.maximum(half_open, -1.0 + 2.0**-23))
 
 
 def _blurred(width: float, key, images, rows):
