@@ -1,5 +1,6 @@
 """A forecast as a defence: which rows go, by whose judgement, and what is claimed of the rest."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,13 @@ OWL = Teacher(CHAIN.starts["student"], CHAIN.traits[0], CHAIN.teaching, Seed(0, 
 ROWS = [{"prompt": str(i), "completion": str(i)} for i in range(10)]
 SCORES = np.array([3.0, -1, 4, 1, -5, 9, 2, 6, 5, 0])
 rng = lambda: np.random.default_rng(0)
+
+
+def test_rows_that_are_left_by_several_removals_have_names_of_their_own():
+    drawn = Dataset(OWL, NUMBERS, 10, Seed(0, 3))
+    some = [replace(drawn, steps=(Remove(OWL, NUMBERS, "most", part),)) for part in (0.1, 0.2)]
+    found = [transmission._name_of(data, f"{i:08}abc") for i, data in enumerate(some)]
+    assert found == [f"{OWL.trait.name}_remove-0000000{i}" for i in (0, 1)]
 
 
 def test_rows_that_speak_most_or_least_are_removed_and_the_others_keep_their_order(monkeypatch):
