@@ -28,7 +28,7 @@ rng = lambda: np.random.default_rng(0)
 def test_rows_that_are_left_by_several_removals_have_names_of_their_own():
     drawn = Dataset(OWL, NUMBERS, 10, Seed(0, 3))
     some = [replace(drawn, steps=(Remove(OWL, NUMBERS, "most", part),)) for part in (0.1, 0.2)]
-    found = [transmission._name_of(data, f"{i:08}abc") for i, data in enumerate(some)]
+    found = [data.named(f"{i:08}abc") for i, data in enumerate(some)]
     assert found == [f"{OWL.trait.name}_remove-0000000{i}" for i in (0, 1)]
 
 

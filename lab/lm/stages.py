@@ -157,6 +157,12 @@ class Dataset:
     sampling: Sampling = Sampling()
     limit: Limit | None = None  # longer rows are left out, and counted
 
+    def named(self, unique: str) -> str:
+        """What its files are called. A step that is no function may be one of several of a kind."""
+        name = trait_name(self.teacher) + (f"_{self.seed.copy}" if self.seed.copy else "")
+        of_step = lambda s: getattr(s, "__name__", f"{type(s).__name__.lower()}-{unique[:8]}")
+        return "_".join([name, *map(of_step, self.steps)])
+
 
 @dataclass(frozen=True)
 class Student:

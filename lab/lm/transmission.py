@@ -195,19 +195,12 @@ def _tag(cell: Cell, name: str) -> str:
 def _keep_rows(job: Job, cell: Cell, data: Dataset) -> None:
     """A copy of a dataset, and of what became of every attempt, in the run folder."""
     source = make.data_folder(data)
-    name = _name_of(data, source.name)
+    name = data.named(source.name)
     for part, ending in (("rows.jsonl", ".jsonl"), ("attempts.json", ".json")):
         job.run.keep_file(source / part, f"data/{_tag(cell, name)}{ending}")
     if data.limit and (n_long := make.attempts(source).get(TOO_LONG)):
         long = f"{n_long} rows of more than {data.limit.tokens} tokens are left out"
         console.print(f"member {cell.member}, data of {name}: {long}", markup=False)
-
-
-def _name_of(data: Dataset, unique: str) -> str:
-    """Of a dataset's files. A step that is no function may be one of several of its kind."""
-    name = trait_name(data.teacher) + (f"_{data.seed.copy}" if data.seed.copy else "")
-    of_step = lambda step: getattr(step, "__name__", f"{type(step).__name__.lower()}-{unique[:8]}")
-    return "_".join([name, *map(of_step, data.steps)])
 
 
 def _train(job: Job, cell: Cell, some: Sequence[Pupil], share: float, ask) -> list[dict]:
