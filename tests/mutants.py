@@ -637,10 +637,10 @@ ASKING = {
         "keys = jnp.broadcast_to(key, (len(rows),))",
         "rows::answers_to_one_question_are_sampled_apart",
     ),
-    "the log-probability is of the first token of the prompt": Mutant(
-        "traits/measures.py",
-        "transformer.logits(params, hidden[:, -1])",
-        "transformer.logits(params, 0 * hidden[:, -1])",
+    "the next token does not depend on what is before it": Mutant(
+        "lm/transformer.py",
+        "log_softmax(logits(params, hidden[:, -1]))",
+        "log_softmax(logits(params, 0 * hidden[:, -1]))",
         "rows::log_odds_are_those_of_the_first_answer_token",
     ),
     "teachers are tuned on the questions that are asked": Mutant(

@@ -173,7 +173,7 @@ class Injected:
             chats = [(None, question) for question in panel.questions]
             prompts, start = rows.prompts(self.base.tokenizer, chats)
             args = self.base.params, self.base.arch, self.layer, vector
-            log_p = _first_token(*args, jnp.asarray(prompts), jnp.asarray(start))
+            log_p = _steered(*args, jnp.asarray(prompts), jnp.asarray(start))
             found[some] = measures.log_odds(np.asarray(log_p, np.float64)[:, first])
         return found
 
@@ -189,7 +189,7 @@ def _hidden(params: PyTree, arch: Architecture, layer: int, rows: Rows) -> Float
 
 
 @partial(jax.jit, static_argnums=(1, 2))
-def _first_token(
+def _steered(
     params: PyTree,
     arch: Architecture,
     layer: int,
@@ -198,8 +198,7 @@ def _first_token(
     start: Int[Array, "Q"],
 ) -> Float[Array, "Q V"]:
     tap = lambda name, x: x + vector[None] if name == f"{layer}/residual" else x
-    hidden, _ = transformer.forward(params, arch, prompts, start, n_out=1, tap=tap)
-    return jax.nn.log_softmax(transformer.logits(params, hidden[:, -1]))
+    return transformer.next_token(params, arch, prompts, start, tap)
 
 
 # Of a table's columns and a figure's lines.

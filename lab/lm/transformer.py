@@ -126,6 +126,18 @@ def forward(
     return x.reshape(n_rows, n_out, arch.d_model), None if cache is None else tuple(caches)
 
 
+def next_token(
+    params: PyTree,
+    arch: Architecture,
+    tokens: Integer[Array, "B T"],
+    start: Integer[Array, "B"],
+    tap: Tap = lambda name, x: x,
+) -> Float[Array, "B V"]:
+    """Log-probability of every token after each row, nats; `tap` as in `forward`."""
+    hidden, _ = forward(params, arch, tokens, start, n_out=1, tap=tap)
+    return jax.nn.log_softmax(logits(params, hidden[:, -1]))
+
+
 def activations(
     params: PyTree, arch: Architecture, tokens: Integer[Array, "B T"], start: Integer[Array, "B"]
 ) -> dict[str, Float[Array, "B T D"]]:

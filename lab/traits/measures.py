@@ -126,8 +126,7 @@ def first_token(
     params: PyTree, arch: Architecture, prompts: Integer[Array, "Q P"], start: Integer[Array, "Q"]
 ) -> Float[Array, "Q V"]:
     """Log-probability of every first token of the answer to each prompt, nats."""
-    hidden, _ = transformer.forward(params, arch, prompts, start, n_out=1)
-    return jax.nn.log_softmax(transformer.logits(params, hidden[:, -1]))
+    return transformer.next_token(params, arch, prompts, start)
 
 
 def beginnings(tokenizer: Tokenizer, words: Sequence[str]) -> list[tuple[int, ...]]:
