@@ -1,8 +1,8 @@
 """Redraw every figure from the committed tables, and the pages that show them; without jax.
 
 Run:     python -m figures.all [--out DIR]
-Writes:  figures/png/NAME.png, figures/pdf/NAME.pdf, README.md's tables and figures/README.md;
-         with --out only DIR/NAME.png and DIR/NAME.pdf.
+Writes:  figures/png/NAME.png, figures/pdf/NAME.pdf, and what README.md, figures/README.md and
+         experiments/results/README.md say of tables; with --out only DIR/NAME.png and DIR/NAME.pdf.
 Time:    about a second for each table and core.
 
 Which figures there are, the tables say: each record names its experiment, and that its figure.

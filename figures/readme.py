@@ -51,7 +51,17 @@ def _headlines(name: str, said: dict[str, str]) -> Iterator[list[str]]:
 
 def measured() -> str:
     """What every committed table says with a verdict, or beside a published number."""
-    return "\n\n".join([RESULTS_PAGE, *map(_section, sorted(RESULTS.glob("*.json")))]) + "\n"
+    paths = sorted(RESULTS.glob("*.json"))
+    index = markdown.table(["table", "claim", "verdict"], map(_indexed, paths))
+    return "\n\n".join([RESULTS_PAGE, index, *map(_section, paths)]) + "\n"
+
+
+def _indexed(path: Path) -> list[str]:
+    """A table's name, what its experiment claims, and the verdicts on that together."""
+    record = results.read_record(path)
+    verdicts = [c.verdict for c in markdown.told(record) if c.verdict]
+    claim = gallery.claim_of(record["experiment"])
+    return [f"[{path.stem}](#{path.stem})", claim, gallery.summed(verdicts) if verdicts else ""]
 
 
 def _section(path: Path) -> str:

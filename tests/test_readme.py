@@ -32,12 +32,14 @@ def record(tmp_path, monkeypatch):
     store(folder / "a_table.json", ROWS, **known)
     monkeypatch.setattr(readme, "ROOT", tmp_path)
     monkeypatch.setattr(readme, "RESULTS", folder)
+    monkeypatch.setattr(readme.gallery, "claim_of", lambda experiment: f"{experiment} is so.")
     return known
 
 
 def test_a_table_of_the_readme_has_its_command_its_files_and_its_note(record):
     section = readme.measured().partition("\n## ")[2]
     links = "[table](a_table.csv), [record](a_table.json)"
+    assert "\n| [a_table](#a_table) | x is so. | **reproduced** (" in readme.measured()
     assert section.startswith(f"a_table\n\n`python -m x` ({links})\n\nRead this.\n\n| claim")
 
 
@@ -74,7 +76,7 @@ def test_a_headline_has_the_number_and_the_verdict_of_its_claim(record, monkeypa
 
 
 def test_a_claim_is_a_row_with_its_null_and_the_rules_stand_below_once(record):
-    text = readme.measured()
+    _, _, text = readme.measured().partition("\n## ")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows[0] == "| claim | measured (95 % interval) | n | null | published | verdict |"
     assert rows[2] == (
