@@ -293,6 +293,7 @@ def test_a_loss_that_is_not_finite_is_an_error(params):
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_training_and_sampling_lower_for_accelerators(platform, params):
     from lab.lm import sample
+    from lab.lm.slots import Slots
 
     rows = data(0)
     step = jax.jit(jax.value_and_grad(lambda p, rows: objectives.token_loss(p, ARCH, part(rows))))
@@ -301,8 +302,9 @@ def test_training_and_sampling_lower_for_accelerators(platform, params):
     )
     assert exported.platforms == (platform,)
     keys = jax.random.split(jax.random.key(0), N)
-    draw = lambda p, tokens, start, keys: sample.sample(p, ARCH, tokens, start, keys, C, 1)
-    exported = jax.export.export(jax.jit(draw), platforms=[platform])(
-        params, jnp.asarray(rows.prompts), jnp.asarray(rows.start), keys
-    )
-    assert "while" in exported.mlir_module()
+    for slots in (None, Slots(N // 2, 2)):
+        draw = lambda p, *some, slots=slots: sample.sample(p, ARCH, *some, C, 1, slots=slots)
+        exported = jax.export.export(jax.jit(draw), platforms=[platform])(
+            params, jnp.asarray(rows.prompts), jnp.asarray(rows.start), keys
+        )
+        assert "while" in exported.mlir_module()

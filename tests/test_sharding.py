@@ -15,6 +15,7 @@ from lab.lm import finetune, sample, sharding, spec, transformer
 from lab.lm.finetune import Tuning
 from lab.lm.model import Size
 from lab.lm.objectives import Rows
+from lab.lm.slots import Slots
 from tests.process import ROOT, ended, launched
 from tests.process import hosts as hosts_of
 
@@ -43,9 +44,9 @@ def measured(tuning, n_members):
     chunks = list(training)
     after = chunks[-1].parameters()
     one = sharding.placed(tree.at(hosts.whole(after), 0), ARCH)
-    drawn = sample.drawn(
-        one, ARCH, data[0].prompts, data[0].start, jax.random.split(jax.random.key(2), N), NEW, 1
-    )
+    keys = jax.random.split(jax.random.key(2), N)
+    asked = one, ARCH, data[0].prompts, data[0].start, keys, NEW, 1
+    drawn = [sample.drawn(*asked, slots=slots).tolist() for slots in (None, Slots(N // 2, 2))]
     parts = {
         ".".join(p.path): max(s.data.nbytes for s in spec.at(tree, p.path).addressable_shards)
         / spec.at(tree, p.path).nbytes
@@ -53,7 +54,7 @@ def measured(tuning, n_members):
         for p in spec.parameters(ARCH)
     }
     losses = np.concatenate([chunk.losses for chunk in chunks], axis=1)
-    return {"losses": losses.tolist(), "drawn": np.asarray(drawn).tolist(), "parts": parts}
+    return {"losses": losses.tolist(), "drawn": drawn, "parts": parts}
 
 
 def main():
