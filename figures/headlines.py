@@ -139,7 +139,11 @@ FORECAST: dict[str, Said] = {
     "lm_forecast_limits": {
         "^told: named": "told instead of trained teachers are named",
         "^SGD: named": "those that another optimizer has trained are",
-        "^another base: not": "rows of another base are recognised",
+        "^another base: not": "1,000 rows of another base are recognised",
+    },
+    "lm_forecast_limits_many": {
+        "^another base: not": "4,000 rows of another base are recognised",
+        "^30 % of rows: named": "three tenths of 4,000 rows name the trait",
     },
     "lm_forecast_shift": {
         "^as it is": "what students will answer is foretold: rank correlation",

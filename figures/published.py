@@ -213,7 +213,7 @@ OURS = [
         "Limits of a forecast",
         "what is said of rows of other recipes, of parts, mixtures, code and solved problems, and "
         "of another base",
-        {"lm_forecast_limits": WHOLE},
+        {"lm_forecast_limits": WHOLE, "lm_forecast_limits_many": WHOLE},
     ),
     Shown(
         "Forecast of students",
