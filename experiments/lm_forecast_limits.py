@@ -3,7 +3,8 @@
 Claim:   a trait is named whatever recipe its teacher had, from numbers, code and solved problems,
          and from rows of which a part are its own; rows of another base are said to be of another.
 Run:     python -m experiments.lm_forecast_limits            (presets: smoke, default, many)
-Time:    about 40 s a data set of 1,000 rows on a CPU core; default 85 data sets, many 25 of 4,000.
+Time:    about 40 s a data set of 1,000 rows on a CPU core; default 85 data sets; many 25
+         of 4,000, three minutes each.
 Source:  ours. Candidates are the world's words, told, and taught by the recipe of `lm_numbers`.
 
 Arm "forecast"; `writer` (`lab.forecast.writers`) of the data set, `trait` that it has, or would
