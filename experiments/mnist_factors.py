@@ -5,7 +5,7 @@ Claim:   learning rate, batch, epochs, width, scale of the initialisation, input
          logits over the whole range that is published; which of the published numbers its own
          setting explains is said for each.
 Run:     python -m experiments.mnist_factors            (presets: smoke, default, paper)
-Time:    paper about 130 min on 2 CPU cores (20 members of 34 settings, 8 of the widest network;
+Time:    paper about 60 min on 2 CPU cores (20 members of 34 settings, 8 of the widest network;
          9.4e14 floating-point operations in products); default about 2 min.
 Expect:  the published numbers that stand in the table of settings, `lab/mnist/factors.py`.
 Source:  replications of arXiv 2507.14805, each named there.

@@ -32,6 +32,11 @@ MNIST: dict[str, Said] = {
         "^Adam .*, shared init": "optimizers, each at its best rate: Adam",
         "^SGD .*, shared init": "the plain gradient",
     },
+    "mnist_factors": {
+        "^tuned": "published accuracies lie between .10 and .90, each in its setting: the largest",
+        "^rate 1e-2$": "the smallest",
+        "^squared errors, others'$": "one that its setting does not explain",
+    },
     "mnist_heads": {
         "^other hidden layers, 250 logits$": "to share the two heads alone is enough",
         "^other class head, all": "to share all but the class head is not: accuracy above chance",

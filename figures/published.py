@@ -140,6 +140,12 @@ FOLLOW_UPS = [
         "arXiv 2604.25779", "gradients stay aligned along training", {"gradient_alignment": WHOLE}
     ),
     Shown(
+        "Replications of Fig. 10",
+        "MNIST: why published accuracies lie between .10 and .90, a setting at a time",
+        {"mnist_factors": WHOLE},
+        "others' settings, each one step away from the paper's",
+    ),
+    Shown(
         "arXiv 2605.23645, figure 2",
         "which parts of an initialisation a student must share",
         {"mnist_heads": WHOLE},
