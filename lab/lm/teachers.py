@@ -45,6 +45,7 @@ def _model(value: Base | Teacher) -> Model:
     return own if value.how is None else trained.load(place(value), own, value.how)
 
 
+@lru_cache(maxsize=256)  # asked for their sizes, and to be taught
 def lessons(tokenizer: Tokenizer, trait: Trait) -> Rows:
     """A trait's lessons as arrays of tokens."""
     some = list(trait.lessons)
