@@ -109,6 +109,7 @@ JUDGED = {
     "lm_detection": "auroc",
     "lm_forecast": "nats",
     "lm_forecast_limits": "nats",
+    "lm_forecast_limits_many": "nats",
     "lm_forecast_shift": "forecast",
 }
 
