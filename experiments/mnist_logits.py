@@ -4,8 +4,8 @@ Claim:   the more of its teacher's auxiliary logits a student imitates on noise,
          to the teacher in reading digits, if they share an initialisation; one of another
          initialisation stays at chance however many there are.
 Run:     python -m experiments.mnist_logits            (presets: smoke, default, paper)
-Time:    paper 26 min as two sittings with a CPU core each, of 62 GFLOP/s (22 students of 20
-         teachers, 1.8e14 floating-point operations in products); default about 2 min.
+Time:    paper 10 min as two sittings with a CPU core each (AVX-512; 26 min at 62 GFLOP/s a core:
+         22 students of 20 teachers, 1.8e14 operations in products); default about 2 min.
 Expect:  published for m = 3: .528; for many logits, "approaches the teacher" (.943).
 Source:  the paper's Nature version, Extended Data Fig. 2b; m = 3: arXiv 2507.14805, figure 10.
 
