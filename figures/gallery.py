@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 from figures import markdown, published, tables
 from figures.published import Shown
-from lab.runs.claims import Claim
 
 HEAD = """# Figures
 
@@ -47,7 +46,7 @@ def page() -> str:
 
 def verdict(figure: Shown, records: dict[str, dict]) -> str:
     """The verdict on a figure, and how many of its claims got which."""
-    said = [c for name, part in figure.tables.items() for c in of_table(records[name], part)]
+    said = [c for name, part in figure.tables.items() for c in markdown.told(records[name], part)]
     if said:
         return summed([c.verdict for c in said if c.verdict])
     return NOT_YET if figure.measurable else "nothing to measure"
@@ -73,11 +72,6 @@ def claim_of(experiment: str) -> str:
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     found = re.search(r"^Claim:(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
     return " ".join(found[1].split()) if found else ""
-
-
-def of_table(record: dict, part: str) -> list[Claim]:
-    """The claims of a record that a figure means."""
-    return [c for c in markdown.told(record) if re.search(part, c.text)]
 
 
 def _link(figure: Shown) -> str:
@@ -107,7 +101,7 @@ def _table(name: str, record: dict, part: str) -> Iterable[str]:
     if claim := claim_of(record["experiment"]):
         yield f"Claim: {claim}"
     yield f"`{record['command']}` · [table]({data}.csv) · [record]({data}.json)"
-    said = of_table(record, part)
+    said = markdown.told(record, part)
     rows = [[c.text, c.number(), c.published, c.verdict] for c in said]
     table = markdown.table(["claim", "measured (95 % interval)", "published", "verdict"], rows)
     if len(said) > LISTED:

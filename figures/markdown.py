@@ -16,15 +16,19 @@ def table(head: list[str], rows: Iterable[list[str]]) -> str:
     return "\n".join([line(head), "|---" * len(head) + "|", *map(line, rows)])
 
 
-def told(record: dict) -> list[Claim]:
-    """The claims of a record that have a verdict or stand beside a published number, no details."""
+def told(record: dict, pattern: str = "") -> list[Claim]:
+    """The claims of a record that have a verdict or stand beside a published number, no details.
+
+    Of these, those whose text a pattern finds.
+    """
     found = claims.of_record(record).values()
-    return [c for c in found if (c.published or c.verdict) and not c.detail]
+    said = [c for c in found if (c.published or c.verdict) and not c.detail]
+    return [c for c in said if re.search(pattern, c.text)]
 
 
 def one(record: dict, pattern: str) -> Claim:
     """The one of those claims whose text a pattern finds. Raises `LabError` unless there is one."""
-    found = [c for c in told(record) if re.search(pattern, c.text)]
+    found = told(record, pattern)
     if len(found) != 1:
         raise LabError(f"{pattern}: {len(found)} claims of {record['command']}, and not one")
     return found[0]

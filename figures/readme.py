@@ -8,14 +8,13 @@ claims stand in experiments/results/README.md, the figures in figures/README.md.
 import argparse
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypedDict
 
-from figures import gallery, markdown
+from figures import gallery, markdown, tables
 from figures.headlines import HEADLINES
-from figures.tables import RESULTS, ROOT
+from figures.tables import ROOT
 from lab.errors import LabError
-from lab.runs import checkout, records, results
+from lab.runs import checkout, records
 from lab.runs.endings import one_line
 from lab.runs.paths import write_atomic
 
@@ -32,16 +31,15 @@ number. The record beside it says more; the rules of verdicts are explained in
 def headlines() -> str:
     """A few claims of every committed table, each in a sentence."""
     head = ["claim", "command", "measured (95 % interval)", "null", "published", "verdict"]
-    parts = []
-    for title, tables in HEADLINES.items():
-        rows = [row for name, said in tables.items() for row in _headlines(name, said)]
+    known, parts = tables.records(), []
+    for title, some in HEADLINES.items():
+        rows = [row for name, said in some.items() for row in _headlines(name, known[name], said)]
         parts += [f"**{title}**", markdown.table(head, rows)]
     return "\n\n".join(parts)
 
 
-def _headlines(name: str, said: dict[str, str]) -> Iterator[list[str]]:
+def _headlines(name: str, record: dict, said: dict[str, str]) -> Iterator[list[str]]:
     """A table's rows, the first with its command."""
-    record = results.read_record(RESULTS / f"{name}.json")
     command = f"[`{record['command']}`](experiments/results/README.md#{name})"
     for pattern, sentence in said.items():
         _, number, _, null, published, verdict = markdown.row(markdown.one(record, pattern))
@@ -51,25 +49,25 @@ def _headlines(name: str, said: dict[str, str]) -> Iterator[list[str]]:
 
 def measured() -> str:
     """What every committed table says with a verdict, or beside a published number."""
-    paths = sorted(RESULTS.glob("*.json"))
-    index = markdown.table(["table", "claim", "verdict"], map(_indexed, paths))
-    return "\n\n".join([RESULTS_PAGE, index, *map(_section, paths)]) + "\n"
+    known = tables.records()
+    rows = (_indexed(name, record) for name, record in known.items())
+    index = markdown.table(["table", "claim", "verdict"], rows)
+    sections = (_section(name, record) for name, record in known.items())
+    return "\n\n".join([RESULTS_PAGE, index, *sections]) + "\n"
 
 
-def _indexed(path: Path) -> list[str]:
+def _indexed(name: str, record: dict) -> list[str]:
     """A table's name, what its experiment claims, and the verdicts on that together."""
-    record = results.read_record(path)
     verdicts = [c.verdict for c in markdown.told(record) if c.verdict]
     claim = gallery.claim_of(record["experiment"])
-    return [f"[{path.stem}](#{path.stem})", claim, gallery.summed(verdicts) if verdicts else ""]
+    return [f"[{name}](#{name})", claim, gallery.summed(verdicts) if verdicts else ""]
 
 
-def _section(path: Path) -> str:
+def _section(name: str, record: dict) -> str:
     """A table's command and files, what is to be known of it, its claims, and their rules."""
-    record = results.read_record(path)
     found = markdown.told(record)
-    links = f"[table]({path.stem}.csv), [record]({path.name})"
-    parts = [f"## {path.stem}", f"`{record['command']}` ({links})", record.get("note", "")]
+    links = f"[table]({name}.csv), [record]({name}.json)"
+    parts = [f"## {name}", f"`{record['command']}` ({links})", record.get("note", "")]
     if found:
         parts += [markdown.table(markdown.HEAD, map(markdown.row, found)), markdown.rules(found)]
     return "\n\n".join(part for part in parts if part)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from figures import gallery, published, style, tables
+from figures import gallery, markdown, published, style, tables
 from lab.errors import LabError
 from lab.runs import results
 from lab.runs.experiment import Experiment
@@ -117,10 +117,10 @@ def test_every_committed_table_has_its_place_and_its_picture_and_nothing_else_ha
 def test_every_claim_of_a_table_with_a_verdict_is_of_some_figure_but_for_those_left_to_the_readme():
     for name, record in RECORDS.items():
         parts = [entry.tables[name] for entry in ENTRIES if name in entry.tables]
-        said = [gallery.of_table(record, part) for part in parts]
+        said = [markdown.told(record, part) for part in parts]
         assert all(said), f"{name}: a part of its claims is empty"
         if name != "coverage":
-            every = {c.text for c in gallery.of_table(record, "")}
+            every = {c.text for c in markdown.told(record, "")}
             assert {c.text for some in said for c in some} == every, name
 
 

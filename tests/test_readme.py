@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from figures import headlines, readme
+from figures import headlines, readme, tables
 from lab.errors import LabError
 from lab.runs import claims, cli
 from lab.runs.progress import console
@@ -31,7 +31,7 @@ def record(tmp_path, monkeypatch):
     known = {"command": "python -m x", "note": "Read this.", "claims": claims.to_json(CLAIMS)}
     store(folder / "a_table.json", ROWS, **known)
     monkeypatch.setattr(readme, "ROOT", tmp_path)
-    monkeypatch.setattr(readme, "RESULTS", folder)
+    monkeypatch.setattr(tables, "RESULTS", folder)
     monkeypatch.setattr(readme.gallery, "claim_of", lambda experiment: f"{experiment} is so.")
     return known
 
@@ -45,13 +45,13 @@ def test_a_table_of_the_readme_has_its_command_its_files_and_its_note(record):
 
 def test_links_of_the_readme_lead_to_committed_files():
     found = re.findall(r"\]\(([^).]*\.(?:csv|json))\)", readme.measured())
-    assert len(found) == 2 * len(list(readme.RESULTS.glob("*.json")))
-    assert all((readme.RESULTS / path).is_file() for path in found)
+    assert len(found) == 2 * len(list(tables.RESULTS.glob("*.json")))
+    assert all((tables.RESULTS / path).is_file() for path in found)
 
 
 def test_every_committed_table_has_headlines_which_lead_to_its_claims():
     said = [name for tables in headlines.HEADLINES.values() for name in tables]
-    assert sorted(said) == sorted(path.stem for path in readme.RESULTS.glob("*.json"))
+    assert sorted(said) == sorted(path.stem for path in tables.RESULTS.glob("*.json"))
     led = re.findall(r"\((experiments/results/README.md)#(\w+)\)", readme.headlines())
     assert [name for _, name in led] == said
     assert all(f"\n## {name}\n" in (readme.ROOT / path).read_text() for path, name in led)
@@ -107,7 +107,7 @@ def test_the_terminal_shows_the_same(record, tmp_path, monkeypatch):
 
 
 def test_a_record_or_a_table_that_was_edited_is_not_printed(record):
-    path = readme.RESULTS / "a_table.json"
+    path = tables.RESULTS / "a_table.json"
     whole = path.read_text()
     path.write_text(whole.replace("Read this.", "Read that."))
     with pytest.raises(LabError, match=r"a_table.json was changed.*git checkout -- "):
@@ -119,7 +119,7 @@ def test_a_record_or_a_table_that_was_edited_is_not_printed(record):
 
 
 def test_a_table_without_claims_or_a_note_is_its_command_alone(record):
-    store(readme.RESULTS / "a_table.json", ROWS, command="python -m x")
+    store(tables.RESULTS / "a_table.json", ROWS, command="python -m x")
     assert readme.measured().endswith(
         "\n\n## a_table\n\n`python -m x` ([table](a_table.csv), [record](a_table.json))\n"
     )

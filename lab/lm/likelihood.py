@@ -15,7 +15,7 @@ from lab.lm.objectives import Rows
 
 ROWS_AT_ONCE = 512
 ROWS_ON_CPU = 32  # of them; measured: three times faster than all together
-SETS = 16  # there is room for as many, or twice, and so on: one program reads any number of them
+SETS = 16  # of several, there is room for as many, or twice, and so on: one program reads them all
 OfTokens = Callable[[Float[Array, "n V"], Integer[Array, "n"]], Float[Array, "n"]]
 
 
@@ -46,7 +46,8 @@ def _above_expected(logits: Float[Array, "n V"], labels: Integer[Array, "n"]) ->
 def _sums(model: Model, rows: Rows, n_sets: int, of_tokens: OfTokens) -> Float[np.ndarray, "n"]:
     """A number of each token, summed over each completion."""
     size, n = devices.at_once(ROWS_AT_ONCE, ROWS_ON_CPU), len(rows) // n_sets
-    room = lambda x: np.pad(x, [(0, 0), (0, -n_sets % SETS), *[(0, 0)] * (x.ndim - 2)])
+    n_more = -n_sets % SETS if n_sets > 1 else 0
+    room = lambda x: np.pad(x, [(0, 0), (0, n_more), *[(0, 0)] * (x.ndim - 2)])
     by_set = lambda x: room(np.reshape(x, (n_sets, n, *np.shape(x)[1:])).swapaxes(0, 1))
     whole = Rows(rows.prompts[:n], rows.start[:n], by_set(rows.completions), by_set(rows.length))
     parts = objectives.in_parts(whole, size)

@@ -20,7 +20,7 @@ from lab.errors import LabError
 from lab.kernels.inverse_cdf import inverse_cdf
 from lab.lm import transformer
 from lab.lm.model import Architecture
-from lab.lm.slots import Slots, in_slots, on_accelerator
+from lab.lm.slots import Slots, in_slots, on_accelerator, quarterly
 
 ROWS_ON_CPU = 64  # drawn together; measured: a fifth faster than 512
 SMALL = 10_000_000  # fewer parameters
@@ -108,7 +108,7 @@ def _suited(params: PyTree) -> Slots | None:
     n_parameters = transformer.n_parameters(params)
     if jax.default_backend() != "cpu":
         return on_accelerator(n_parameters)
-    return None if n_parameters < SMALL else Slots(ROWS_ON_CPU, ROWS_ON_CPU // 4)
+    return None if n_parameters < SMALL else quarterly(ROWS_ON_CPU)
 
 
 def _token(

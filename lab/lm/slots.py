@@ -41,10 +41,14 @@ class _Progress(NamedTuple):
     tokens: Int[Array, "N C"]  # of all rows
 
 
+def quarterly(n: int) -> Slots:
+    """So many slots, of which a quarter is freed at a time; measured: no other part is faster."""
+    return Slots(n, n // 4)
+
+
 def on_accelerator(n_parameters: int) -> Slots:
     """Slots that suit a model."""
-    n = max(FEWEST, int(STEP_FLOPS / (2 * n_parameters)))
-    return Slots(n, n // 4)
+    return quarterly(max(FEWEST, int(STEP_FLOPS / (2 * n_parameters))))
 
 
 def in_slots(
