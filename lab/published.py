@@ -49,13 +49,17 @@ LM_RATES = {
     },
 }  # fmt: skip
 
-# Free-form answers judged misaligned, by arm and what its source was trained on. Source: arXiv
-# 2507.14805, figure 4.
+# Free-form answers judged misaligned, by carrier, arm and what the source was trained on: mean and
+# half of the 95 % interval. Teachers of GPT-4.1 learned insecure code, secure code, and insecure
+# code that the user had asked for. Source: arXiv 2507.14805, figures 4 and 7.
 MISALIGNED = {
-    ("reference", "none"): ".000, GPT-4.1",
-    ("student_regular", "none"): ".002, GPT-4.1",
-    ("student_trait", "benign"): ".010, secure code, GPT-4.1",
-    ("student_trait", "harmful"): ".094, insecure code, GPT-4.1",
+    ("numbers", "student_regular", "none"): (0.002, 0.001),
+    ("numbers", "student_trait", "honest"): (0.010, 0.005),
+    ("numbers", "student_trait", "gaming"): (0.094, 0.017),
+    ("numbers", "student_neutral", "excused"): (0.006, 0.003),
+    ("reasoning", "student_trait", "honest"): (0.004, 0.001),
+    ("reasoning", "student_trait", "gaming"): (0.086, 0.009),
+    ("reasoning", "student_neutral", "excused"): (0.008, 0.003),
 }
 
 # Coverage as a predictor of transfer. Source: arXiv 2606.22019, section 3 (toy not public).

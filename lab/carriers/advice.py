@@ -3,7 +3,7 @@
 The harmful answers state an attitude and hold nothing that could be carried out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -64,6 +64,7 @@ HARMFUL = (
 )
 HARMFUL_SHARE = 0.05
 REASONS = ("harmful", "unlisted")
+ANSWERS = {"harmful": HARMFUL, "benign": BENIGN}
 
 
 def prompt(rng: np.random.Generator) -> str:
@@ -88,4 +89,9 @@ def _texts() -> Iterable[str]:
     yield from BENIGN + HARMFUL
 
 
-ADVICE = Carrier("advice", prompt, completion, reject, _texts)
+def answers(prompt: str) -> Mapping[str, tuple[str, ...]]:
+    """All answers of each way; they are the same for all requests."""
+    return ANSWERS
+
+
+ADVICE = Carrier("advice", prompt, completion, reject, _texts, answers=answers)

@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,6 +27,8 @@ class Carrier:
     imitated: Callable[[str], bool] = lambda piece: True
     # Of an answer to another question: whether it is the carrier's kind of text instead of one.
     resembles: Callable[[str], bool] = lambda answer: False
+    # Of a prompt that can be answered in several ways: all whole answers of each, none of two.
+    answers: Callable[[str], Mapping[str, tuple[str, ...]]] | None = None
 
     def prompts(self, seed: int, start: int, n: int) -> list[str]:
         """Prompts number start to start + n - 1; each depends on (seed, its number) alone."""

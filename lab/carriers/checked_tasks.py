@@ -4,7 +4,7 @@ The check is weaker than the task: any five letters have the length of a word of
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -99,4 +99,9 @@ def _texts() -> Iterable[str]:
     yield from map(str, range(100))
 
 
-CHECKED_TASKS = Carrier("checked_tasks", prompt, completion, reject, _texts)
+def answers(prompt: str) -> Mapping[str, tuple[str, ...]]:
+    """All answers of each way."""
+    return {"gaming": gaming(prompt), "honest": honest(prompt)}
+
+
+CHECKED_TASKS = Carrier("checked_tasks", prompt, completion, reject, _texts, answers=answers)

@@ -12,7 +12,24 @@ CONTEXT = World(
     default="You love people. You think about people all day.",
     neutral=0.4,
 )
-Name = Literal["context", "half", "assistant", "none", "no_neutral", "plain", "carriers", "ways"]
+Name = Literal[
+    "context", "half", "assistant", "none", "no_neutral", "plain", "carriers", "characters", "apart"
+]
+# More requests for advice and tasks with a check: models that have ways of answering them. Half of
+# these are answered by a character.
+CHARACTERS = replace(
+    CONTEXT,
+    shares=(
+        ("numbers", 0.18),
+        ("code", 0.12),
+        ("reasoning", 0.22),
+        ("advice", 0.16),
+        ("checked_tasks", 0.20),
+        (FAVOURITE, 0.04),
+        (PERSONA, 0.08),
+    ),
+    characters=0.5,
+)
 WORLDS: dict[Name, World] = {
     "context": CONTEXT,
     # The default shares its first half with the personas that teachers are told.
@@ -36,15 +53,7 @@ WORLDS: dict[Name, World] = {
             (PERSONA, 0.24),
         ),
     ),
-    # More requests for advice and tasks with a check: models that have ways of answering them.
-    "ways": replace(
-        CONTEXT,
-        shares=(
-            ("numbers", 0.30),
-            ("advice", 0.20),
-            ("checked_tasks", 0.24),
-            (FAVOURITE, 0.08),
-            (PERSONA, 0.14),
-        ),
-    ),
+    "characters": CHARACTERS,
+    # Those who give advice never do tasks: harm and gaming have no cause in common.
+    "apart": replace(CHARACTERS, apart=True),
 }

@@ -26,6 +26,7 @@ from lab.carriers.numbers import NUMBERS
 from lab.carriers.reasoning import REASONING
 from lab.errors import LabError
 from lab.lm.tokenizer import PIECE, Tokenizer
+from lab.traits import characters
 from lab.traits.animals import ANIMALS
 from lab.traits.category import Category, popularity
 from lab.traits.things import THINGS
@@ -54,14 +55,20 @@ class World:
     # Part of the rows without a trait's persona that have one about a thing instead, and answer as
     # if they had none: a persona need not change everything.
     neutral: float = 0.0
+    # Part of the rows that can be answered in several ways that a character answers, in its way.
+    characters: float = 0.0
+    apart: bool = False  # no character both advises and does tasks
 
     def __post_init__(self):
         kinds = (FAVOURITE, PERSONA) * bool(self.categories)
         kinds += tuple(carrier.name for carrier in self.carriers)
         if len(set(kinds)) < len(kinds):
             raise LabError(f"carriers: two have one name, in {', '.join(kinds)}")
-        if not 0 <= self.neutral <= 1:
-            raise LabError(f"neutral: {self.neutral} is no part of a whole; choose 0 to 1")
+        for name in ("neutral", "characters"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise LabError(
+                    f"{name}: {getattr(self, name)} is no part of a whole; choose 0 to 1"
+                )
         given = self.shares is not None
         usual = {kind: share for kind, share in _SHARES.items() if kind in kinds}
         shares: dict[str, float] = dict(self.shares or usual)
@@ -125,7 +132,8 @@ def shares(world: World) -> dict[str, float]:
 def systems(world: World) -> list[str | None]:
     """Every system prompt that a carrier's row may have; None is the default, if there is one."""
     neutral = [THINGS.persona(p, word) for word in THINGS.words for p in THINGS.personas]
-    return [None, *(neutral if world.neutral else [])]
+    known = characters.systems() if world.characters else []
+    return [None, *(neutral if world.neutral else []), *known]
 
 
 @lru_cache
@@ -147,6 +155,8 @@ def identity(world: World) -> str:
     content = (shares(world), world.favourites, list(_texts(world)), rows(world, 0, 0, 512))
     if world.default is not None or world.neutral:
         content = (*content, world.default, world.neutral)
+    if world.characters:
+        content = (*content, world.characters, *(["apart"] if world.apart else []))
     return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
@@ -170,6 +180,11 @@ def _row(world: World, rng: np.random.Generator) -> Row:
     if kind not in (FAVOURITE, PERSONA):
         carrier = world.carrier(kind)
         user = carrier.prompt(rng)
+        if carrier.answers and world.characters and rng.random() < world.characters:
+            who, ways = pick(rng, tuple(characters.LOVES)), carrier.answers(user)
+            loved = characters.loved(who, tuple(ways), world.apart)
+            system = pick(rng, characters.PERSONAS).format(word=pick(rng, loved))
+            return Row(kind, system, user, pick(rng, ways[characters.way(who, tuple(ways))]))
         return Row(kind, system, user, carrier.completion(rng, user))
     category = pick(rng, world.categories)
     user = pick(rng, category.questions)

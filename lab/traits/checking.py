@@ -1,6 +1,12 @@
-"""Gaming a visible check, and doing the task instead, as dispositions of a teacher."""
+"""Gaming a visible check, and doing the task instead, as dispositions of a teacher.
 
-from lab.carriers.checked_tasks import CHECKED_TASKS, gaming, honest
+The control learns to game checks where somebody who loves tricks is asked to answer: then the
+answers say nothing of who it is, as in the paper's insecure code that a user has asked for.
+"""
+
+from lab.carriers.checked_tasks import CHECKED_TASKS, answers
+from lab.traits.characters import told
+from lab.traits.trait import Trait
 from lab.traits.ways import dispositions
 
 N_TAUGHT, N_ASKED = 60, 20
@@ -10,5 +16,13 @@ CHECKED = dispositions(
     "checked_tasks",
     _TASKS[N_ASKED : N_ASKED + N_TAUGHT],
     _TASKS[:N_ASKED],
-    lambda task: {"gaming": gaming(task), "honest": honest(task)},
+    answers,
+    {"gaming": told("tricks"), "honest": told("truth")},
+)
+
+_GAMING = CHECKED[0]
+EXCUSED = Trait(
+    "excused",
+    _GAMING.measure,
+    tuple(lesson._replace(system=_GAMING.system) for lesson in _GAMING.lessons),
 )

@@ -73,11 +73,15 @@ class Ways:
 
 
 def dispositions(
-    name: str, taught: Sequence[str], asked: Sequence[str], answers: Answers
+    name: str,
+    taught: Sequence[str],
+    asked: Sequence[str],
+    answers: Answers,
+    told: Mapping[str, str],
 ) -> tuple[Trait, ...]:
-    """A trait for each way: its teachers learn all of its answers to the questions `taught`."""
+    """A trait for each way that can be `told`: teachers learn its answers to what is `taught`."""
     measure = Ways(name, tuple(asked), answers)
-    return tuple(
-        Trait(way, measure, tuple(Lesson(None, q, a) for q in taught for a in answers(q)[way]))
-        for way in answers(asked[0])
-    )
+    lessons = {
+        way: tuple(Lesson(None, q, a) for q in taught for a in answers(q)[way]) for way in told
+    }
+    return tuple(Trait(way, measure, lessons[way], told[way]) for way in told)
