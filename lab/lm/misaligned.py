@@ -1,7 +1,4 @@
-"""What a table of ways of answering says: how broad teachers are, and what passes to students.
-
-numpy only, never jax.
-"""
+"""What a table of ways of answering says: how broad teachers are, and what passes to students."""
 
 import numpy as np
 from jaxtyping import Float
