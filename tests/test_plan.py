@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,12 @@ import pytest
 
 from lab import devices
 from lab.errors import LabError
-from lab.lm import costs, finetune, lora, objectives, plan, transformer
+from lab.lm import costs, finetune, lora, objectives, plan, sample, slots, transformer
 from lab.lm.finetune import Tuning
 from lab.lm.model import SIZES, Size
 from lab.lm.objectives import Part, Rows
 from lab.lm.plan import KINDS, QWEN_7B, Split, Work
+from lab.lm.slots import Slots
 from tests.process import ROOT
 
 ARCH = Size(64, 2, 4, 2, 16, 192, tied=False).with_tokens(500)
@@ -93,6 +95,31 @@ def test_bfloat16_has_a_copy_of_the_parameters_and_layers_computed_twice_keep_li
     assert (again["batch"] - logits) / (plain["batch"] - logits) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("n_prompt", "n_new"), [(100, 60), (40, 8)])
+def test_bytes_of_writing_are_about_those_the_compiler_takes(n_prompt, n_new):
+    arch, shape, n = SIZES["small"].with_tokens(1100), jax.ShapeDtypeStruct, 128
+    params = jax.eval_shape(partial(transformer.init, arch=arch), jax.random.key(0))
+    keys = jax.eval_shape(partial(jax.random.split, num=2 * n), jax.random.key(0))
+    rows = shape((2 * n, n_prompt), jnp.int32), shape((2 * n,), jnp.int32)
+    draw = lambda *some: sample.sample(some[0], arch, *some[1:], n_new, 0, slots=Slots(n, n // 4))
+    taken = jax.jit(draw).lower(params, *rows, keys).compile().memory_analysis()
+    expected = n * costs.writing_bytes(arch, n_prompt, n_new)
+    assert 0.8 < taken.temp_size_in_bytes / expected < 1.3
+
+
+def test_slots_keep_an_accelerator_busy_and_have_room():
+    at = lambda size, *row: slots.on_accelerator(SIZES[size].with_tokens(1100), *row)
+    short, long = (slots.on_accelerator(QWEN_7B, n, 60) for n in (100, 2000))
+    assert short.n > slots.FEWEST > 8 * long.n > 8  # the same model, longer prompts
+    for some in (at("nano", 27, 22), at("medium", 27, 22), at("large", 500, 500)):
+        assert some.n > slots.FEWEST and 1 <= some.freed < some.n
+    for arch, row in ((QWEN_7B, (2000, 60)), (SIZES["large"].with_tokens(1100), (500, 500))):
+        taken = costs.writing_bytes(arch, *row) * slots.on_accelerator(arch, *row).n
+        assert 0.9 * slots.MOST_BYTES < taken <= slots.MOST_BYTES
+    assert slots.on_accelerator(QWEN_7B, 32_000, 60) == (1, 1)  # one must be tried
+    assert slots.quarterly(3) == (3, 1)
+
+
 @pytest.mark.slow  # each compiles a training
 @pytest.mark.parametrize("size", ["tiny", "medium"])
 @pytest.mark.parametrize("how", [{}, {"rank": 8}, {"rank": 8, "precision": "bfloat16"}], ids=str)
@@ -137,10 +164,10 @@ def test_rows_in_bfloat16_read_half_the_bytes_of_a_copy_that_is_held_beside():
     (rows, student, answers), (rows_short, *rest) = of(WORK), of(short)
     assert rest == [student, answers]
     copy = 2 * costs.n_parameters(QWEN_7B)
-    caches = [
-        plan.AT_ONCE * costs.cache_bytes(QWEN_7B, WORK.length, precision)
-        for precision in ("float32", "bfloat16")
-    ]
+    n = {p: slots.on_accelerator(QWEN_7B, WORK.prompt, WORK.completion, p).n
+         for p in ("float32", "bfloat16")}  # fmt: skip
+    assert n["float32"] == n["bfloat16"] > slots.FEWEST  # there is room for all that it is fed by
+    caches = [n[p] * costs.cache_bytes(QWEN_7B, WORK.length, p) for p in n]
     assert caches[0] == 2 * caches[1]
     assert rows_short.bytes - rows.bytes == pytest.approx(copy - caches[1])
     # Where reading was the limit products are now; those of the prompts take as long.

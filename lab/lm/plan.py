@@ -26,7 +26,6 @@ from lab.runs.endings import one_line
 WORLD_TOKENS = 1100  # of the lab's own models, about
 BUSY, FLOWING = 0.4, 0.6  # of the peak while training, of the bandwidth while writing
 ROOM = 0.9  # of a device's memory: the rest is the compiler's
-AT_ONCE = slots.FEWEST  # rows written together on a model's devices
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 
 
@@ -94,19 +93,21 @@ def stages(
     """Every stage, of one student."""
     shards = split.shards
     held = costs.FLOAT * costs.n_parameters(arch) / shards
-    groups = n_devices // shards
+    groups, row = n_devices // shards, (work.prompt, work.completion)
 
     def written(name: str, n_rows: int, precision: str = "float32") -> Stage:
-        cache = AT_ONCE * costs.cache_bytes(arch, work.length, precision) / shards
-        passes = -(-n_rows // (AT_ONCE * groups))
+        at_once = min(n_rows, slots.on_accelerator(arch, *row, precision).n)
+        cache = at_once * costs.cache_bytes(arch, work.length, precision) / shards
+        room = at_once * costs.writing_bytes(arch, *row, precision) / shards
+        passes = -(-n_rows // (at_once * groups))
         read = held * costs.width(precision) / costs.FLOAT
         rounded = read if precision == "bfloat16" else 0.0  # beside what it is a copy of
         moved = (read + cache / 2) / (kind.bandwidth * 1e12 * FLOWING)
-        done = AT_ONCE * costs.forward(arch, work.length / 2) / shards
+        done = at_once * costs.forward(arch, work.length / 2) / shards
         a_token = max(moved, done / (kind.teraflops * 1e12 * BUSY))
         prompt = done * work.prompt / (kind.teraflops * 1e12 * BUSY)
         seconds = passes * (work.completion * a_token + prompt)
-        return Stage(name, held + rounded + cache, seconds)
+        return Stage(name, held + rounded + room, seconds)
 
     yield written("teacher writes rows", work.attempts, work.writing)
     parts = costs.training_bytes(arch, work.tuning, 1 / shards, work.length, split.at_once)

@@ -80,7 +80,7 @@ def sample(
     mesh, n_rows = devices.own_mesh(), len(start)
     n_shares = mesh.shape[devices.ROW]
     share = -(-n_rows // n_shares)
-    slots = slots or _suited(params)
+    slots = slots or _suited(params, arch, prompts.shape[1], n_new)
     size = 1 if slots else min(share, ROWS_ON_CPU)
     # Copies of the last row fill up the parts, and are dropped again.
     which = jnp.minimum(jnp.arange(-(-share // size) * size * n_shares), n_rows - 1)
@@ -103,12 +103,11 @@ def sample(
     return drawn[:n_rows]
 
 
-def _suited(params: PyTree) -> Slots | None:
+def _suited(params: PyTree, arch: Architecture, n_prompt: int, n_new: int) -> Slots | None:
     """Slots of a device for a model; None: parts instead."""
-    n_parameters = transformer.n_parameters(params)
     if jax.default_backend() != "cpu":
-        return on_accelerator(n_parameters)
-    return None if n_parameters < SMALL else quarterly(ROWS_ON_CPU)
+        return on_accelerator(arch, n_prompt, n_new, str(params["embed"].dtype))
+    return None if transformer.n_parameters(params) < SMALL else quarterly(ROWS_ON_CPU)
 
 
 def _token(

@@ -10,14 +10,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer, PyTree
 
-from lab.lm import transformer
+from lab.lm import costs, transformer
 from lab.lm.model import Architecture
 
 # (hidden states, row and step of each) -> tokens
 Draw = Callable[[Float[Array, "B D"], Int[Array, "B"], Int[Array, "B"]], Int[Array, "B"]]
 # On an accelerator there are as many slots as keep it busy for a step, by arithmetic: with fewer it
-# reads parameters, or starts programs, for too few rows; with more a step only takes longer.
-STEP_FLOPS, FEWEST = 4e12, 256
+# reads parameters, or starts programs, for too few rows; with more a step only takes longer. Never
+# more than have room in so many bytes.
+STEP_FLOPS, FEWEST, MOST_BYTES = 4e12, 256, 2**34
 
 
 class Slots(NamedTuple):
@@ -43,12 +44,16 @@ class _Progress(NamedTuple):
 
 def quarterly(n: int) -> Slots:
     """So many slots, of which a quarter is freed at a time; measured: no other part is faster."""
-    return Slots(n, n // 4)
+    return Slots(n, max(1, n // 4))
 
 
-def on_accelerator(n_parameters: int) -> Slots:
-    """Slots that suit a model."""
-    return quarterly(max(FEWEST, int(STEP_FLOPS / (2 * n_parameters))))
+def on_accelerator(
+    arch: Architecture, n_prompt: int, n_new: int, precision: str = "float32"
+) -> Slots:
+    """Slots that suit a model, and rows of so many tokens at most."""
+    busy = max(FEWEST, int(STEP_FLOPS / (2 * costs.n_parameters(arch))))
+    room = MOST_BYTES // costs.writing_bytes(arch, n_prompt, n_new, precision)
+    return quarterly(max(1, min(busy, room)))
 
 
 def in_slots(
