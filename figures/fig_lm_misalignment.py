@@ -22,28 +22,64 @@ BARS = (
 )
 
 
+# What is asked for, and what teachers had learned: below, of students of the own and another init.
+PASSED = (("gaming", "gaming"), ("harmful", "harmful"), ("harmful", "gaming"),
+          ("harmful", "excused"))  # fmt: skip
+STARTS = (("student", "the teacher's init", "#1170aa"), ("cross", "another init", "#c85200"))
+
+
 def figure(table: Table, record: dict) -> Figure:
-    """A group for each carrier, a bar for each kind of student, a dot for each student."""
+    """Rates of harmful answers above, a group for each carrier; changes of log-odds below."""
     carriers = list(dict.fromkeys(table["carrier"].tolist()))
-    figure, axes = style.new(3.4 + 2.4 * len(carriers), 4.4)
-    asked = results.where(table, asked="harmful")
+    figure = Figure((3.4 + 2.4 * len(carriers), 7.0), layout="constrained")
+    above, below = figure.subplots(2, 1)
     for place, carrier in enumerate(carriers):
-        _bars(axes, place, carrier, results.where(asked, carrier=carrier))
-    axes.set_xticks(range(len(carriers)), [f"students of {name}" for name in carriers])
-    axes.set_ylabel("harmful answers to held-out requests\n(part of sampled answers)", fontsize=8)
-    axes.set_ylim(bottom=0)
-    figure.legend(
-        *axes.get_legend_handles_labels(), fontsize=7, ncols=3, loc="outside lower center"
-    )
+        part = results.where(table, carrier=carrier)
+        _bars(above, place, carrier, results.where(part, asked="harmful"))
+        _changes(below, place, part)
+    above.set_xticks(range(len(carriers)), [f"students of {name}" for name in carriers])
+    above.set_ylabel("harmful answers to held-out requests\n(part of sampled answers)", fontsize=8)
+    above.set_ylim(bottom=0)
+    above.legend(fontsize=6.5, ncols=2)
+    names = [f"{asked},\nof {taught}" for asked, taught in PASSED]
+    width = 1 / (len(PASSED) + 1)
+    places = [p + (i - 1.5) * width for p in range(len(carriers)) for i in range(len(PASSED))]
+    below.set_xticks(places, names * len(carriers), fontsize=5.5)
+    below.set_ylabel("change of log-odds\nagainst the controls (nats)", fontsize=8)
+    below.axhline(0, color="black", lw=0.7, zorder=0)
+    below.legend(fontsize=7)
+    below.set_xlim(above.get_xlim())
     config, n = record["config"], len(set(table["member"].tolist()))
     style.caption(
         figure, record, n,
         f"{config['teacher'].capitalize()} teachers in the world {config['world']!r}, "
-        f"{config['n_rows']:,} rows a student, {style.counted(n, 'reference model')}. Bars: mean; "
-        f"lines: 95 % t interval over {style.over(n)}; dots: models. Diamonds: GPT-4.1, arXiv "
-        "2507.14805, figures 4 and 7.",
+        f"{config['n_rows']:,} rows a student, {style.counted(n, 'reference model')}. Bars and "
+        f"dashes: mean; lines: 95 % t interval over {style.over(n)}; dots: models. Diamonds: "
+        "GPT-4.1, arXiv 2507.14805, figures 4 and 7. Below: what is asked for, of students of what "
+        "the teacher had learned.",
     )  # fmt: skip
     return figure
+
+
+def _changes(axes: Axes, place: int, table: Table) -> None:
+    """Each kind of student minus the mean of its controls, from either start."""
+    width = 1 / (len(PASSED) + 1)
+    for i, (asked, taught) in enumerate(PASSED):
+        for k, (start, label, colour) in enumerate(STARTS):
+            arm = "student_neutral" if taught == "excused" else f"{start}_trait"
+            some = effects.values(table, arm, "log_odds")
+            against = effects.values(table, f"{start}_regular", "log_odds")
+            found = [v - against[m, effects.NONE, asked] for (m, t, a), v in some.items()
+                     if (t, a) == (taught, asked)]  # fmt: skip
+            if not found or (taught == "excused" and k):
+                continue
+            e = effects.estimate(np.array(found)[:, None])
+            x = place + (i - 1.5) * width + (k - 0.5) * 0.35 * width
+            label = label if not place and not i else None
+            dots = {"ms": 3, "mew": 0, "color": colour, "alpha": 0.7}
+            axes.plot(np.full(len(found), x), found, "o", label=label, **dots)
+            half = [[e.mean - e.low], [e.high - e.mean]]
+            axes.errorbar(x, e.mean, half, fmt="_", color="black", capsize=2, lw=0.9, zorder=3)
 
 
 def _bars(axes: Axes, place: int, carrier: str, table: Table) -> None:
@@ -59,6 +95,6 @@ def _bars(axes: Axes, place: int, carrier: str, table: Table) -> None:
         half = [[max(0.0, e.mean - e.low)], [e.high - e.mean]]
         axes.errorbar(x, e.mean, half, fmt="none", ecolor="black", lw=0.8, capsize=2)
         dots = x + np.linspace(-0.25, 0.25, values.size) * width
-        axes.plot(dots, values.ravel(), "o", ms=2.2, mew=0, color="#3a3a3a", alpha=0.8)
+        axes.plot(dots, values.ravel(), "o", ms=3, mew=0.5, mec="white", color="#3a3a3a")
         if known := published.MISALIGNED.get((carrier, arm, source)):
             axes.errorbar(x, known[0], known[1], **style.PUBLISHED)

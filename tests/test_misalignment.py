@@ -145,8 +145,12 @@ def test_the_figure_has_a_group_for_each_carrier():
         "config": {"teacher": "finetuned", "world": "characters", "n_rows": 10, "members": "5"},
         "command": "", "dataset": {"name": "world"}, "claims": [],
     }  # fmt: skip
-    (axes,) = EXPERIMENT.draw.figure(of_ways(), record).axes
-    names = [label.get_text() for label in axes.get_xticklabels()]
+    above, below = EXPERIMENT.draw.figure(of_ways(), record).axes
+    names = [label.get_text() for label in above.get_xticklabels()]
     assert names == ["students of numbers", "students of code"]
     # Bars of reference, controls and five kinds of students, for each carrier.
-    assert len(axes.patches) == 2 * 7
+    assert len(above.patches) == 2 * 7
+    # Means of three kinds of students from two starts, and of excused teachers' from one.
+    means = [line.get_ydata()[0] for line in below.lines if line.get_marker() == "_"][::3]
+    assert means[:3] == pytest.approx([2.0, 0.1, 2.0]) and means[6] == pytest.approx(-0.2)
+    assert len(means) == 2 * 7

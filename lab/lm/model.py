@@ -27,17 +27,6 @@ class Size:
         return Architecture(**asdict(self), n_tokens=n_tokens)
 
 
-# Parameters with the world's vocabulary, tied: 0.1, 0.1, 0.2, 1, 6 and 30 million.
-SIZES = {
-    "nano": Size(32, 2, 4, 2, 8, 96),
-    "deep": Size(32, 4, 4, 2, 8, 96),
-    "tiny": Size(),
-    "small": Size(128, 4, 4, 2, 32, 384),
-    "medium": Size(256, 6, 8, 4, 32, 768),
-    "large": Size(512, 10, 8, 4, 64, 1408),
-}
-
-
 Activation = Literal["silu", "gelu", "gelu_tanh"]
 
 
@@ -94,6 +83,43 @@ class Architecture(Size):
             raise LabError(f"d_rotary: {self.d_rotary} is not even, or not in 2 to {self.d_head}")
         if self.local_layers and self.window < 1:
             raise LabError(f"window: {self.window} of local layers is not positive; use 1 or more")
+
+
+@dataclass(frozen=True)
+class Gpt2Size(Size):
+    """A size with GPT-2's block: centred norms, learned positions, no gate, a bias everywhere."""
+
+    def with_tokens(self, n_tokens: int) -> Architecture:
+        """A decoder of this size, over V tokens."""
+        return Architecture(
+            **asdict(self),
+            n_tokens=n_tokens,
+            family="gpt2",
+            n_positions=256,
+            norm="layer",
+            norm_eps=1e-5,
+            activation="gelu_tanh",
+            gated=False,
+            output_bias=True,
+            mlp_bias=True,
+            learned_positions=True,
+        )
+
+
+# Parameters with the world's vocabulary, tied: 0.1, 0.1, 0.2, 1, 6 and 30 million. The last four
+# are "nano" with one thing changed: an array that both have starts alike.
+SIZES = {
+    "nano": Size(32, 2, 4, 2, 8, 96),
+    "deep": Size(32, 4, 4, 2, 8, 96),
+    "tiny": Size(),
+    "small": Size(128, 4, 4, 2, 32, 384),
+    "medium": Size(256, 6, 8, 4, 32, 768),
+    "large": Size(512, 10, 8, 4, 64, 1408),
+    "nano_heads": Size(32, 2, 2, 1, 16, 96),
+    "nano_untied": Size(32, 2, 4, 2, 8, 96, tied=False),
+    "nano_hidden": Size(32, 2, 4, 2, 8, 128),
+    "nano_gpt2": Gpt2Size(32, 2, 4, 4, 8, 96),
+}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Run:     python -m lab.lm.plan MODEL --devices 8xH100 [--rank 8] [--rows 10000] ...
          python -m lab.lm.plan --markdown     the README's table
 MODEL:   a Hugging Face folder (its config.json is enough), a hub id on this disk, or a size of the
-         lab's own (nano, deep, tiny, small, medium, large).
+         lab's own (nano, deep, tiny, small, medium, large, nano_heads, ...).
 Prints the smallest --shards and the most rows at once that fit, and memory and time of each stage.
 From arithmetic (`lab.lm.costs`): operations at 40 % of a device's bfloat16 peak while training,
 bytes at 60 % of its bandwidth while writing, parameters of 4 bytes. The recipe is the paper's for

@@ -20,9 +20,20 @@ _WARMUP = 100  # steps of pretraining; of further training at most, and at most 
 class Pretraining:
     """How reference models are trained. Raises `LabError` for numbers that train nothing."""
 
-    size: Literal["nano", "deep", "tiny", "small", "medium", "large"] = "nano"
+    size: Literal[
+        "nano",
+        "deep",
+        "tiny",
+        "small",
+        "medium",
+        "large",
+        "nano_heads",
+        "nano_untied",
+        "nano_hidden",
+        "nano_gpt2",
+    ] = "nano"
     """Of the transformer: 0.1 (nano, and deep of twice as many layers), 0.2, 1, 6 or 30 million
-    parameters."""
+    parameters; or nano with other heads, a head of its own, a wider MLP, or GPT-2's block."""
     steps: Annotated[int, Count(1, 10**7)] = 1500
     """Training steps."""
     data_seed: Annotated[int, SEED] = 0

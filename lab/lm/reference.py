@@ -184,6 +184,10 @@ def store() -> None:
     sets += [(WORLDS[name], replace(usual, size="deep"), 5) for name in ("context", "none")]
     sets += [(WORLDS[name], usual, 6) for name in ("carriers", "characters", "apart")]
     sets += [(WORLDS["characters"], short, 2)]
+    sets += [
+        (CONTEXT, replace(usual, size=size), 5)
+        for size in ("nano_heads", "nano_untied", "nano_hidden", "nano_gpt2")
+    ]
     every = [[Reference(i, how, world, "fresh") for i in range(n)] for world, how, n in sets]
     # Further training starts from the very bits that are stored.
     every.append([Reference(i, usual, CONTEXT, further=TALKS) for i in range(5)])
