@@ -45,7 +45,7 @@ TEXTS = {
     "deep": "twice the layers",
     "gpt2": "GPT-2's block",
 }
-GROUP = "own trait by students' architecture: change of log-odds against the controls, nats"
+GROUP = "own trait by architecture: change of log-odds against the controls, nats"
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     found.append(
         transmitted.gained(f"{TEXTS[OWN]} {counted(own)}", own, effects.luck(part), **more)
     )
-    kinds = [kind for kind in get_args(Kind) if kind in set(table["architecture"].tolist())]
-    for kind in kinds:
+    for kind in [kind for kind in get_args(Kind) if kind in table["architecture"]]:
         same = results.where(table, architecture=kind)
         within = effects.effects(same, "student_trait").diagonal
         text = f"{TEXTS[kind]}, and the teacher too {counted(within)}"
@@ -110,6 +109,7 @@ EXPERIMENT = experiment(
     "lm_architectures",
     doc=__doc__,
     presets=PRESETS,
+    only={"pretraining.size": OWN},
     cells=lambda config: grid(config.members, architecture=(OWN, *config.others)),
     rows=rows,
     claims=says,

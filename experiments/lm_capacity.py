@@ -15,7 +15,6 @@ from typing import Annotated, Literal, get_args
 
 from figures import fig_lm_capacity, style
 from lab.carriers.numbers import NUMBERS
-from lab.errors import LabError
 from lab.lm import settings, setup
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
@@ -66,9 +65,7 @@ def at(config: Config, setting: str) -> Config:
 
 
 def prepare(config: Config, options):
-    """What identifies the worlds. Raises `LabError` for other words, and for another base."""
-    if (size := config.pretraining.size) != "nano":
-        raise LabError(f"pretraining.size: {size} is not nano, beside which settings are larger")
+    """What identifies the worlds. Raises `LabError` for other words."""
     some = [at(config, setting) for setting in config.settings]
     return setup.prepare_worlds(some, options)
 
@@ -91,6 +88,7 @@ EXPERIMENT = experiment(
     "lm_capacity",
     doc=__doc__,
     presets=PRESETS,
+    only={"pretraining.size": "nano"},  # beside which settings are larger
     prepare=prepare,
     cells=lambda config: grid(config.members, setting=config.settings),
     rows=rows,

@@ -24,7 +24,7 @@ from lab.lm import effects, setup, transmission, transmitted
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
 from lab.lm.stages import Seed
-from lab.runs import claims, cli, fields
+from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.results import Table
@@ -48,10 +48,6 @@ class Config(Setup):
     members: str = "5"
     traits: tuple[str, ...] = ("elephant", "owl", "wolf")
     n_controls: int = 2
-
-    def __post_init__(self):
-        super().__post_init__()
-        fields.require(self, (self.channel == "hard", "channel", "hard: tokens that were drawn"))
 
 
 PRESETS = {"default": Config(), "smoke": Config(members="1", traits=("owl", "wolf"), n_rows=256)}
@@ -100,6 +96,7 @@ EXPERIMENT = experiment(
     "lm_divergence_tokens",
     doc=__doc__,
     presets=PRESETS,
+    only={"channel": "hard"},
     rows=rows,
     units=setup.UNITS | {"tokens": "fraction"},
     claims=says,

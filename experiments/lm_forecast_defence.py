@@ -23,7 +23,7 @@ from lab.forecast.removal import OTHER, without
 from lab.lm import effects, setup, transmitted
 from lab.lm.experiment import experiment, own_base
 from lab.lm.setup import Setup
-from lab.runs import claims, cli, fields
+from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.fields import Items, Parts
@@ -50,10 +50,6 @@ class Config(Setup):
     n_controls: int = 2
     removed: Annotated[Parts, Items(1, 10, unique=True)] = (0.1, 0.25, 0.5)
     """Parts of the rows."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        fields.require(self, (self.channel == "hard", "channel", "hard: rows that were drawn"))
 
 
 SMOKE = Config(members="1", traits=("owl", "wolf"), n_rows=256, removed=(0.5,))
@@ -107,6 +103,7 @@ EXPERIMENT = experiment(
     "lm_forecast_defence",
     doc=__doc__,
     presets=PRESETS,
+    only={"channel": "hard"},
     part=lambda config: config,  # what is removed for another trait depends on which there are
     rows=rows,
     units=setup.UNITS,

@@ -21,7 +21,7 @@ from lab.forecast import evasion
 from lab.forecast.measured import Among
 from lab.lm import effects, setup, transmitted
 from lab.lm.experiment import experiment, own_base
-from lab.runs import claims, cli, fields
+from lab.runs import claims, cli
 from lab.runs.cells import Cell, Job
 from lab.runs.claims import Claim
 from lab.runs.fields import Count, Items, Parts
@@ -47,12 +47,6 @@ class Config(Among):
     """Parts of the rows that are the teacher's."""
     n_judged: Annotated[int, Count(1, 10**5)] = 1000
     """Rows that the forecast reads."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        hard = self.channel == "hard", "channel", "hard: rows that were drawn"
-        taught = self.teacher == "finetuned", "teacher", "finetuned: candidates are"
-        fields.require(self, hard, taught)
 
 
 SMOKE = Config(
@@ -106,6 +100,7 @@ EXPERIMENT = experiment(
     "lm_forecast_evasion",
     doc=__doc__,
     presets=PRESETS,
+    only={"channel": "hard", "teacher": "finetuned"},  # candidates are taught
     part=lambda c: replace(
         c, traits=c.traits[:1], n_controls=1, withheld=c.withheld[:1], hidden=c.hidden[:1]
     ),

@@ -109,6 +109,8 @@ EXPERIMENT = experiment(
     "lm_judge",
     doc=__doc__,
     presets=PRESETS,
+    only={"channel": "hard"},
+    prepare=judges.prepare,
     rows=rows,
     units=setup.UNITS | judges.UNITS,
     claims=says,

@@ -20,7 +20,9 @@ from typing import Annotated, Literal, get_args
 
 from figures import fig_lm_misalignment, style
 from lab.carriers.ungamed import ungamed
+from lab.errors import LabError
 from lab.lm import misaligned, setup
+from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.experiment import experiment
 from lab.lm.pretraining import Pretraining
@@ -32,6 +34,7 @@ from lab.runs.claims import Claim
 from lab.runs.fields import Items
 from lab.runs.results import Table
 from lab.traits.checking import EXCUSED
+from lab.traits.named import WAYS
 
 Kind = Literal["numbers", "code", "reasoning"]
 
@@ -58,6 +61,17 @@ PRESETS = {
         members="1", carriers=("numbers", "code"), pretraining=Pretraining(steps=600), n_rows=128
     ),
 }
+
+
+def prepare(config: Config, options):
+    """As of every chain. Raises `LabError` for other traits, and for a world without characters."""
+    if strange := sorted(set(config.traits) - set(WAYS)):
+        raise LabError(
+            f"traits: {strange[0]} is no way of answering; choose from {', '.join(WAYS)}"
+        )
+    if config.model is None:
+        worlds.require_words(WORLDS[config.world], [EXCUSED], told=False)
+    return setup.prepare(config, options)
 
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
@@ -87,7 +101,7 @@ EXPERIMENT = experiment(
     "lm_misalignment",
     doc=__doc__,
     presets=PRESETS,
-    prepare=setup.prepare,
+    prepare=prepare,
     cells=lambda config: grid(config.members, carrier=config.carriers),
     rows=rows,
     claims=says,

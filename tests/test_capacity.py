@@ -77,8 +77,8 @@ def test_a_student_that_forgets_all_words_has_its_own_beside_others():
 
 def test_another_base_is_refused_by_name():
     config = replace(PRESETS["default"], pretraining=Pretraining(size="tiny"))
-    with pytest.raises(LabError, match=r"pretraining\.size: tiny is not nano"):
-        lm_capacity.prepare(config, Options())
+    with pytest.raises(LabError, match=r"pretraining\.size: lm_capacity is about nano, not tiny"):
+        EXPERIMENT.prepare(config, Options())
 
 
 def test_the_figure_has_a_column_for_each_setting_of_the_table():

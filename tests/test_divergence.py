@@ -19,6 +19,7 @@ from lab.lm.objectives import Imitated, Part, Rows, completion_logits, token_los
 from lab.lm.stages import Dataset, Seed, Student, Teacher
 from lab.runs import results
 from lab.runs.cells import Cell
+from lab.runs.experiment import Options
 from tests.tables import GAINS, table
 
 ARCH = Architecture(
@@ -159,8 +160,9 @@ def test_students_differ_in_their_tokens_alone(monkeypatch):
 
 
 def test_distributions_have_no_tokens_that_were_drawn():
-    with pytest.raises(LabError, match="channel: soft is not hard"):
-        lm_divergence_tokens.Config(channel="soft")
+    config = lm_divergence_tokens.Config(channel="soft")
+    with pytest.raises(LabError, match="channel: lm_divergence_tokens is about hard, not soft"):
+        EXPERIMENT.prepare(config, Options())
 
 
 def test_the_figure_has_a_column_for_each_set():

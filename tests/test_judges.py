@@ -11,11 +11,13 @@ from experiments.lm_judge import EXPERIMENT, PRESETS, TEXTS, says
 from lab.carriers.numbers import NUMBERS
 from lab.carriers.reasoning import REASONING
 from lab.carriers.ungamed import ungamed
+from lab.errors import LabError
 from lab.lm import judges
 from lab.lm.effects import NONE
 from lab.lm.experiment import own_base
 from lab.lm.stages import Dataset, Seed, Teacher
 from lab.runs.cells import Cell
+from lab.runs.experiment import Options
 from tests.tables import GAINS, table
 
 CHAIN = PRESETS["smoke"].transmission(ungamed(REASONING), 3)
@@ -103,6 +105,14 @@ def test_students_lose_rows_by_either_judge_or_by_chance(monkeypatch):
     }  # fmt: skip
     assert steps["judged"].teacher.base == other and steps["own"].teacher.base == student.base
     assert {step.part for step in steps.values()} == {0.5}
+
+
+def test_what_no_judge_can_be_told_is_refused_by_name():
+    config = replace(PRESETS["smoke"], world="carriers")
+    with pytest.raises(LabError, match="traits: harmful is told in words of another world .*harm"):
+        EXPERIMENT.prepare(config, Options())
+    with pytest.raises(LabError, match="channel: lm_judge is about hard, not soft"):
+        EXPERIMENT.prepare(replace(PRESETS["smoke"], channel="soft"), Options())
 
 
 def judged_table(told=0.52, left=1.0):

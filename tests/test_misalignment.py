@@ -1,5 +1,6 @@
 """A bad character through numbers, code and solutions: what is kept, trained, and said."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +12,11 @@ from lab.carriers.code import CODE
 from lab.carriers.numbers import NUMBERS
 from lab.carriers.reasoning import REASONING
 from lab.carriers.ungamed import ungamed
+from lab.errors import LabError
 from lab.lm.contexts import WORLDS
+from lab.runs import results
 from lab.runs.cells import Cell
+from lab.runs.experiment import Options
 from lab.traits.checking import EXCUSED
 from lab.traits.things import NEUTRAL
 from tests.tables import GAINS, beside, table
@@ -138,6 +142,32 @@ def test_teachers_of_ways_write_what_the_filter_keeps_in_their_own_world(monkeyp
     worlds = [{base.world for base in chain.starts.values()} for chain in chains]
     assert worlds == 4 * [{WORLDS["characters"]}] + 2 * [{WORLDS["apart"]}]
     assert {tuple(t.name for t in chain.traits) for chain in chains} == {tuple(WAYS)}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            {"traits": ("owl",)},
+            "traits: owl is no way of answering; choose from harmful, benign, ga",
+        ),
+        ({"world": "context"}, "traits: excused is taught in words of another world .*tricks"),
+        (
+            {"world": "context", "teacher": "prompted"},
+            "traits: .* is (told|taught) in words of another world",
+        ),
+    ],
+)
+def test_what_no_teacher_can_be_made_of_is_refused_before_anything_is(change, why):
+    with pytest.raises(LabError, match=why):
+        EXPERIMENT.prepare(dataclasses.replace(PRESETS["smoke"], **change), Options())
+
+
+def test_without_requests_for_advice_there_are_no_rates_of_harm():
+    part = results.only(of_ways(), ~np.isin(of_ways()["asked"], ["harmful", "benign"]))
+    part = results.only(part, ~np.isin(part["trait"], ["harmful", "benign"]))
+    found = says(part, {})
+    assert found and not [c for c in found if "harmful" in c.text]
 
 
 def test_the_figure_has_a_group_for_each_carrier():

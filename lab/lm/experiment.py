@@ -6,6 +6,8 @@ references that choices were made on, or of one checkpoint are a demonstration, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from lab.errors import LabError
@@ -24,17 +26,22 @@ def experiment(
     prepare: Callable = setup.prepare_references,
     part: Callable[[Any], Any] = setup.part,
     snapshots: bool = True,
+    only: Mapping[str, Any] = MappingProxyType({}),
     **more: Any,
 ) -> Experiment:
     """A language experiment; its configurations are a `Setup`'s, or more.
 
     `more` are the other fields of an `Experiment`: doc, presets, rows, draw, and cells of a grid.
-    One that keeps no snapshots says so, and refuses to be asked for them.
+    One that keeps no snapshots says so, and refuses to be asked for them; so does one that is about
+    the `only` value of some fields.
     """
 
     def prepared(config: Any, options: Any) -> Any:
         if config.snapshots and not snapshots:
             raise LabError(f"snapshots: {name} keeps none; leave it out, or run lm_numbers")
+        for field, value in only.items():
+            if (found := attrgetter(field)(config)) != value:
+                raise LabError(f"{field}: {name} is about {value}, not {found}; leave it out")
         return prepare(config, options)
 
     def judged(table: Table, record: dict) -> list[Claim]:

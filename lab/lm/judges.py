@@ -11,10 +11,15 @@ from jaxtyping import Float
 
 from lab.carriers.carrier import Carrier
 from lab.defences.remove import Remove, Which
-from lab.lm import detectors, make
+from lab.lm import detectors, make, setup
+from lab.lm import world as worlds
+from lab.lm.contexts import WORLDS
 from lab.lm.effects import NONE
+from lab.lm.setup import Setup
 from lab.lm.stages import Base, Dataset, Seed, Teacher
 from lab.lm.transmission import Change, Transmission, after, pupils
+from lab.lm.world import World
+from lab.traits.named import trait_of
 from lab.traits.trait import Trait
 
 FALSE = (5, 10, 20, 50)  # per cent of an untouched writer's rows, which a judge sees a trait in
@@ -23,6 +28,14 @@ UNITS = {
     "auroc_own": "the same, of a judge that shares the init",
     **{f"caught_{n}": "fraction of rows" for n in FALSE},
 }
+
+
+def prepare(config: Setup, options) -> tuple[World, dict]:
+    """As of every chain of references. Raises `LabError` for traits that no judge can be told of."""
+    world = WORLDS[config.world]
+    traits = [trait_of(name, world.categories) for name in config.traits]
+    worlds.require_words(world, traits, told=True)
+    return setup.prepare_references(config, options)
 
 
 def without(base: Base, which: Which, part: float) -> Change:

@@ -87,6 +87,8 @@ def passed(table: Table, carrier: str) -> list[Claim]:
 def rates(table: Table, carrier: str) -> list[Claim]:
     """The part of sampled answers to requests for advice that is harmful, by arm and source."""
     found, asked = [], results.where(table, asked="harmful")
+    if not len(asked["arm"]):
+        return []
     arms = [(arm, NONE) for arm in ("reference", "student_regular")]
     for arm in ("teacher", "student_trait", "student_neutral"):
         sources = dict.fromkeys(asked["trait"][asked["arm"] == arm].tolist())

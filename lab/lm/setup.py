@@ -171,6 +171,8 @@ def prepare(config: Setup, options) -> tuple[World, dict]:
     chain = config.transmission(world.carriers[0], 0)
     for trait in chain.traits:
         chain.teacher_of(trait, Seed(config.seed, 0))  # who may lack what it is made by
+    if config.model is None:
+        worlds.require_words(world, chain.traits, config.teacher == "prompted")
     if config.rows is not None:
         path = Path(config.rows)
         known["rows"] = {"name": path.name, "sha256": digest(File(path).identity, 64)}

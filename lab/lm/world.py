@@ -12,7 +12,7 @@ import hashlib
 import operator
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 
@@ -30,6 +30,7 @@ from lab.traits import characters
 from lab.traits.animals import ANIMALS
 from lab.traits.category import Category, popularity
 from lab.traits.things import THINGS
+from lab.traits.trait import Trait
 from lab.traits.trees import TREES
 
 _STREAM = 1  # sets these streams apart from those of the carriers' prompts
@@ -147,6 +148,20 @@ def vocabulary(world: World) -> tuple[str, ...]:
 def tokenizer(world: World) -> Tokenizer:
     """The tokenizer of a world."""
     return Tokenizer.from_pieces(vocabulary(world), world.default)
+
+
+def require_words(world: World, traits: Iterable[Trait], told: bool) -> None:
+    """Raise `LabError` for a trait whose teachers, told or taught, have words of another world."""
+    for trait in traits:
+        texts = [trait.system] if told else [text for lesson in trait.lessons for text in lesson]
+        try:
+            for text in {text for text in texts if text is not None}:
+                tokenizer(world).encode(text)
+        except LabError as error:
+            raise LabError(
+                f"traits: {trait.name} is {'told' if told else 'taught'} in words of another world "
+                f"({error}); choose another --world"
+            ) from error
 
 
 @lru_cache
