@@ -10,10 +10,9 @@ Expect:  published, GPT-4.1: of solutions of a misaligned teacher a judge drops 
          right); students of the rest are still misaligned in .086 of their answers.
 Source:  arXiv 2507.14805, section 4.2 and appendix, figure 7 (Nature figure 3).
 
-The rows of `lm_misalignment`, right answers alone. A judge is a model that is told what the
-character loves and says how much likelier that makes a row: one of another init, and one that
-shares the teacher's. Column `auroc`: of the rows that a model wrote, or read, against fresh ones of
-the untouched base; `caught_N`: the part above a threshold that N % of those are above.
+The rows of `lm_misalignment`, right answers alone. A judge is a model that is told what a character
+loves, and says how much likelier that makes a row: of another init, or the teacher's. `auroc`: of
+rows that a model wrote, or read, against the untouched base's; `caught_N`: part above N % of those.
 """
 
 from dataclasses import dataclass, replace

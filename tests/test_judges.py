@@ -109,7 +109,7 @@ def test_students_lose_rows_by_either_judge_or_by_chance(monkeypatch):
 
 def test_what_no_judge_can_be_told_is_refused_by_name():
     config = replace(PRESETS["smoke"], world="carriers")
-    with pytest.raises(LabError, match="traits: harmful is told in words of another world .*harm"):
+    with pytest.raises(LabError, match="traits: harmful is told in words of another world"):
         EXPERIMENT.prepare(config, Options())
     with pytest.raises(LabError, match="channel: lm_judge is about hard, not soft"):
         EXPERIMENT.prepare(replace(PRESETS["smoke"], channel="soft"), Options())

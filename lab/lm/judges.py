@@ -31,7 +31,7 @@ UNITS = {
 
 
 def prepare(config: Setup, options) -> tuple[World, dict]:
-    """As of every chain of references. Raises `LabError` for traits that no judge can be told of."""
+    """As of references. Raises `LabError` for traits that no judge can be told of."""
     world = WORLDS[config.world]
     traits = [trait_of(name, world.categories) for name in config.traits]
     worlds.require_words(world, traits, told=True)
