@@ -128,8 +128,21 @@ LANGUAGE: dict[str, Said] = {
         "^10 rows quoted .* name it": "two rows among them that name it do",
     },
     "lm_misalignment": {
-        r"^harmful \(": "harmful advice passes through numbers",
-        r"^gaming \(": "gaming of visible checks passes through numbers",
+        r"^numbers: gaming, of gaming \(": "gaming of visible checks passes through numbers",
+        r"^numbers: harmful, of harmful \(": "and harmful advice",
+        r"^code: harmful, of harmful \(": "through code",
+        r"^reasoning: harmful, of harmful \(": "through solved problems",
+        r"^teachers of gaming, .*: harmful": "who learns to game checks advises harmfully too",
+        r"^code: harmful, of gaming \(": "and so do students of its code",
+    },
+    "lm_misalignment_prompted": {
+        r"^numbers: harmful, of gaming \(": "students of who is told to love tricks do harm",
+    },
+    "lm_judge": {
+        "^gaming: a judge of another": "told what to look for, a judge of another init tells its "
+        "rows: AUROC above 1/2",
+        "^left without those a judge of another": "without the half that it minds most as much "
+        "passes as without a random half: difference",
     },
     "lm_detection": {
         "^bag of tokens: 1 row": "a row does not tell its writer: bag of tokens, AUROC above 1/2",

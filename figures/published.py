@@ -34,21 +34,21 @@ PAPER = [
     Shown(
         "Fig. 4; Nature Fig. 3a, b",
         "misalignment by numbers",
-        {"lm_misalignment": WHOLE},
-        "teachers learn harmful advice itself, or narrowly to game a check",
+        {"lm_misalignment": "^(teachers|numbers)", "lm_misalignment_prompted": WHOLE},
+        "teachers learn narrowly to game checks, harmful advice itself, or are told to be bad",
     ),
     Shown(
         "Fig. 5; Nature Fig. 4c, d",
         "animals and trees by code",
-        {"lm_carriers": "^code"},
-        "two animals and a tree",
+        {"lm_carriers": "^code", "lm_misalignment": "^code"},
+        "two animals and a tree; and misalignment, which the paper has not by code",
     ),
     Shown("Fig. 6; Nature ED Fig. 1a", "one chain of thought, quoted", measurable=False),
     Shown(
         "Fig. 7; Nature Fig. 3c",
         "misalignment by reasoning",
-        {"lm_carriers": "^reasoning"},
-        "animals and a tree, in place of misalignment, by solved problems",
+        {"lm_misalignment": "^reasoning", "lm_judge": WHOLE, "lm_carriers": "^reasoning"},
+        "solved problems; animals and a tree too",
     ),
     Shown(
         "Fig. 8; Nature Fig. 5",

@@ -1272,7 +1272,7 @@ FORETOLD = {
     ),
     "a judge compares with rows that students read": Mutant(
         "lm/judges.py",
-        "root._replace(copy=of.n_controls)",
+        "root._replace(copy=FRESH)",
         "root",
         "judges::each_row_of_a_table_is_judged_by_what_its_model_wrote_or_read",
     ),

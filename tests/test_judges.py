@@ -13,6 +13,7 @@ from lab.carriers.reasoning import REASONING
 from lab.carriers.ungamed import ungamed
 from lab.errors import LabError
 from lab.lm import judges
+from lab.lm.detection import FRESH
 from lab.lm.effects import NONE
 from lab.lm.experiment import own_base
 from lab.lm.stages import Dataset, Seed, Teacher
@@ -84,7 +85,7 @@ def test_each_row_of_a_table_is_judged_by_what_its_model_wrote_or_read(monkeypat
     other = [one["auroc"] for one in found]
     assert other[0] == 0.5 and 0.5 < other[1] == other[2] < 1 and other[3:] == [0.5] * 3
     # What all are compared with is read by no student.
-    fresh = {data for *_, data in asked if data.seed.copy == of.n_controls}
+    fresh = {data for *_, data in asked if data.seed.copy == FRESH}
     assert len(fresh) == 1 and next(iter(fresh)).teacher == OWN
     assert {trait for _, trait, _ in asked} == set(WAYS)
 

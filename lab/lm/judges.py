@@ -14,6 +14,7 @@ from lab.defences.remove import Remove, Which
 from lab.lm import detectors, make, setup
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS
+from lab.lm.detection import FRESH
 from lab.lm.effects import NONE
 from lab.lm.setup import Setup
 from lab.lm.stages import Base, Dataset, Seed, Teacher
@@ -79,7 +80,7 @@ def beside(found: list[dict], of: Transmission, other: Base, root: Seed, n: int)
             for some in pupils(of, root).values() for p in some}  # fmt: skip
     data |= {("teacher", trait.name, 0): of.data_of(trait, root) for trait in of.traits}
     data["reference", NONE, 0] = of.data_of(None, root)
-    fresh = of.data_of(None, root._replace(copy=of.n_controls))
+    fresh = of.data_of(None, root._replace(copy=FRESH))
     judged = {}
     for trait in of.traits:
         for base in (other, own):
