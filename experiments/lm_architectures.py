@@ -19,16 +19,14 @@ wrote the rows; arms by the students', "student_*" being the same.
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
-import numpy as np
-
 from figures import fig_lm_architectures, style
 from lab.carriers.numbers import NUMBERS
-from lab.lm import effects, setup, transmitted
+from lab.lm import kin, setup
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment
 from lab.lm.reference import Reference
 from lab.lm.setup import Setup
-from lab.runs import claims, cli, results
+from lab.runs import cli
 from lab.runs.cells import Cell, Job, grid
 from lab.runs.claims import Claim
 from lab.runs.fields import Items
@@ -65,44 +63,22 @@ PRESETS = {"default": Config(), "smoke": Config(members="1", others=("heads",), 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Students of one architecture's teachers: of all bases, or of its own as a control."""
     found, config = [], job.config
+    how, place = config.pretraining, (WORLDS[config.world], config.reference)
     for cell in some:
-        base = lambda kind, member=cell.member: Reference(
-            member, replace(config.pretraining, size=SIZES[kind]), WORLDS[config.world],
-            config.reference,
-        )  # fmt: skip
-        starts = {"student": base(cell["architecture"])}
-        if cell["architecture"] == OWN:
-            starts |= {kind: base(kind) for kind in config.others}
-            starts["cross"] = base(OWN, cell.member + 1)
-        chain = replace(config.transmission(NUMBERS, cell.member), starts=starts, neutral=None)
-        found += setup.measure_one(job, cell, chain)
+        bases = {
+            kind: Reference(cell.member, replace(how, size=SIZES[kind]), *place)
+            for kind in (OWN, *config.others)
+        }
+        stranger = Reference(cell.member + 1, how, *place)
+        of = config.transmission(NUMBERS, cell.member)
+        of = kin.chain(of, bases, cell["architecture"], stranger)
+        found += setup.measure_one(job, cell, of)
     return found
 
 
 def says(table: Table, record: dict) -> list[Claim]:
     """What passes to each architecture from the first one, and within each."""
-    found, part = [], results.where(table, architecture=OWN)
-    own = effects.effects(part, "student_trait").diagonal
-    more = {"runs": f"{len(own)} references, {own.size} students", "group": GROUP}
-    counted = lambda values: f"({np.sum(values > 0)} of {values.size} above)"
-    found.append(
-        transmitted.gained(f"{TEXTS[OWN]} {counted(own)}", own, effects.luck(part), **more)
-    )
-    for kind in [kind for kind in get_args(Kind) if kind in table["architecture"]]:
-        same = results.where(table, architecture=kind)
-        within = effects.effects(same, "student_trait").diagonal
-        text = f"{TEXTS[kind]}, and the teacher too {counted(within)}"
-        found.append(transmitted.gained(text, within, effects.luck(same), **more))
-        values = effects.effects(part, f"{kind}_trait").diagonal
-        e, positive = effects.estimate(values), effects.estimate(within)
-        rule = claims.absent(e, transmitted.LEAST, positive, "teachers of that architecture")
-        found.append(claims.claim(f"{TEXTS[kind]} {counted(values)}", e, "nats", **more, **rule))
-    cross = effects.estimate(effects.effects(part, "cross_trait").diagonal)
-    rule = claims.absent(
-        cross, transmitted.LEAST, effects.estimate(own), "the same numbers, own init"
-    )
-    found.append(claims.claim("another init, the same architecture", cross, "nats", **more, **rule))
-    return found
+    return kin.says(table, "architecture", TEXTS, GROUP)
 
 
 EXPERIMENT = experiment(

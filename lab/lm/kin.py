@@ -1,0 +1,52 @@
+"""Bases that are kin: what passes from teachers of the first to others, and within each.
+
+A table of them has a column that says whose teachers wrote the rows. Students of the first base's
+rows start from every base, and from a stranger's; those of another's rows from that one alone, as a
+control: what does not pass between two bases must be seen to pass within the second.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from lab.lm import effects
+from lab.lm.stages import Base
+from lab.lm.transmission import Transmission
+from lab.lm.transmitted import LEAST, gained
+from lab.runs import claims, results
+from lab.runs.claims import Claim, claim
+from lab.runs.results import Table
+
+
+def chain(of: Transmission, bases: Mapping[str, Base], name: str, stranger: Base) -> Transmission:
+    """Teachers of the base of that name, and students of all whom its rows are for."""
+    first, *others = bases
+    starts = {"student": bases[name]}
+    if name == first:
+        starts |= {other: bases[other] for other in others} | {"cross": stranger}
+    return replace(of, starts=starts, neutral=None)
+
+
+def says(table: Table, column: str, texts: Mapping[str, str], group: str) -> list[Claim]:
+    """What passes to every base, beside what passes within it; `texts` by name, the first first."""
+    first, *others = texts
+    part, found = results.where(table, **{column: first}), []
+    own = effects.effects(part, "student_trait").diagonal
+    more = {"runs": f"{len(own)} references, {own.size} students", "group": group}
+    counted = lambda values: f"({np.sum(values > 0)} of {values.size} above)"
+    found.append(gained(f"{texts[first]} {counted(own)}", own, effects.luck(part), **more))
+    strangers = effects.effects(part, "cross_trait").diagonal
+    kinds = {"cross": ("another init", strangers, own, "the same rows, own init")}
+    for name in [name for name in others if name in table[column]]:
+        same = results.where(table, **{column: name})
+        within = effects.effects(same, "student_trait").diagonal
+        text = f"{texts[name]}, and the teacher too {counted(within)}"
+        found.append(gained(text, within, effects.luck(same), **more))
+        values = effects.effects(part, f"{name}_trait").diagonal
+        kinds[name] = texts[name], values, within, "teachers of that base"
+    for text, values, positive, where in kinds.values():
+        e = effects.estimate(values)
+        rule = claims.absent(e, LEAST, effects.estimate(positive), where)
+        found.append(claim(f"{text} {counted(values)}", e, "nats", **more, **rule))
+    return found
