@@ -1264,6 +1264,24 @@ FORETOLD = {
         '_of(table, "student_trait", other, other)',
         "misalignment::each_way_is_judged_beside_its_opposite_and_another_init",
     ),
+    "a stranger shares the init": Mutant(
+        "lm/kin.py",
+        '{"cross": stranger}',
+        '{"cross": bases[first]}',
+        "architectures::students_of_every_architecture_read_the_first_ones_rows_and_each_its_own",
+    ),
+    "what passes between bases is that within": Mutant(
+        "lm/kin.py",
+        "kinds[name] = texts[name], values, within",
+        "kinds[name] = texts[name], within, within",
+        "architectures::what_passes_to_an_architecture_stands_beside_what_passes_within_it",
+    ),
+    "prompts of any length have as many slots": Mutant(
+        "lm/costs.py",
+        "layer = n_prompt * (3",
+        "layer = 1 * (3",
+        "plan::slots_keep_an_accelerator_busy_and_have_room",
+    ),
     "a judge shares its students' base": Mutant(
         "lm/judges.py",
         "Teacher(base, s.data.teacher.trait, None, s.seed)",

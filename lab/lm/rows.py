@@ -32,7 +32,7 @@ MUCH = 256  # tokens: prompts of more get a width that is a multiple, one shape 
 BATCH = 1024  # rows sampled at once
 N_TRIED = 512  # texts of a carrier by which the room for them is measured
 PLAIN = Sampling()
-MOST_ATTEMPTS = 16  # times the rows wanted, before a teacher is said to be broken
+MOST_ATTEMPTS = 32  # times the rows wanted, before a teacher is said to be broken
 
 
 @dataclass(frozen=True)
