@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
 from figures import fig_lm_misalignment, style
+from lab import published
 from lab.carriers.ungamed import ungamed
 from lab.errors import LabError
 from lab.lm import misaligned, setup
@@ -89,11 +90,12 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
 def says(table: Table, record: dict) -> list[Claim]:
     """How broad teachers are, and what of each way passes through each carrier."""
     found = []
+    known = published.MISALIGNED if record["config"]["teacher"] == "finetuned" else {}
     for carrier in dict.fromkeys(table["carrier"].tolist()):
         part = results.where(table, carrier=carrier)
         if not found:  # teachers are the same ones
             found += misaligned.taught(part)
-        found += misaligned.passed(part, carrier) + misaligned.rates(part, carrier)
+        found += misaligned.passed(part, carrier) + misaligned.rates(part, carrier, known)
     return found
 
 

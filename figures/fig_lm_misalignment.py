@@ -35,7 +35,9 @@ def figure(table: Table, record: dict) -> Figure:
     above, below = figure.subplots(2, 1)
     for place, carrier in enumerate(carriers):
         part = results.where(table, carrier=carrier)
-        _bars(above, place, carrier, results.where(part, asked="harmful"))
+        known = published.MISALIGNED if record["config"]["teacher"] == "finetuned" else {}
+        _bars(above, place, results.where(part, asked="harmful"),
+              {(a, s): rate for (c, a, s), rate in known.items() if c == carrier})  # fmt: skip
         _changes(below, place, part)
     above.set_xticks(range(len(carriers)), [f"students of {name}" for name in carriers])
     above.set_ylabel("harmful answers to held-out requests\n(part of sampled answers)", fontsize=8)
@@ -54,9 +56,9 @@ def figure(table: Table, record: dict) -> Figure:
         figure, record, n,
         f"{config['teacher'].capitalize()} teachers in the world {config['world']!r}, "
         f"{config['n_rows']:,} rows a student, {style.counted(n, 'reference model')}. Bars and "
-        f"dashes: mean; lines: 95 % t interval over {style.over(n)}; dots: models. Diamonds: "
-        "GPT-4.1, arXiv 2507.14805, figures 4 and 7. Below: what is asked for, of students of what "
-        "the teacher had learned.",
+        f"dashes: mean; lines: 95 % t interval over {style.over(n)}; dots: models. Diamonds, of "
+        "fine-tuned teachers: GPT-4.1, arXiv 2507.14805, figures 4 and 7. Below: what is asked "
+        "for, of students of what the teacher had learned.",
     )  # fmt: skip
     return figure
 
@@ -82,7 +84,8 @@ def _changes(axes: Axes, place: int, table: Table) -> None:
             axes.errorbar(x, e.mean, half, fmt="_", color="black", capsize=2, lw=0.9, zorder=3)
 
 
-def _bars(axes: Axes, place: int, carrier: str, table: Table) -> None:
+def _bars(axes: Axes, place: int, table: Table, known: dict) -> None:
+    """Rates of each kind of model, beside those that are `known` by arm and source."""
     width = 0.8 / len(BARS)
     for i, (arm, source, label, colour) in enumerate(BARS):
         part = results.where(table, arm=arm, trait=source)
@@ -96,5 +99,5 @@ def _bars(axes: Axes, place: int, carrier: str, table: Table) -> None:
         axes.errorbar(x, e.mean, half, fmt="none", ecolor="black", lw=0.8, capsize=2)
         dots = x + np.linspace(-0.25, 0.25, values.size) * width
         axes.plot(dots, values.ravel(), "o", ms=3, mew=0.5, mec="white", color="#3a3a3a")
-        if known := published.MISALIGNED.get((carrier, arm, source)):
-            axes.errorbar(x, known[0], known[1], **style.PUBLISHED)
+        if rate := known.get((arm, source)):
+            axes.errorbar(x, *rate, **style.PUBLISHED)

@@ -42,8 +42,11 @@ def of_ways(own=2.0, broad=0.0, excused=0.0, cross=0.1, carriers=("numbers", "co
     return beside("carrier", dict.fromkeys(carriers, found))
 
 
-def claims(**options):
-    return {c.text: c for c in says(of_ways(**options), {})}
+FINETUNED, PROMPTED = ({"config": {"teacher": how}} for how in ("finetuned", "prompted"))
+
+
+def claims(record=FINETUNED, **options):
+    return {c.text: c for c in says(of_ways(**options), record)}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +127,7 @@ def test_rates_of_harm_stand_beside_published_ones_of_the_same_carrier():
     assert found["numbers: student_neutral, of excused"].published.startswith("0.006")
     assert not [c for text, c in found.items() if text.startswith("code: ") and c.published]
     assert not found["numbers: student_trait, of harmful"].published  # nobody teaches it directly
+    assert not [c for c in claims(PROMPTED).values() if c.published]  # nor tells anybody
 
 
 def test_teachers_of_ways_write_what_the_filter_keeps_in_their_own_world(monkeypatch):
@@ -166,7 +170,7 @@ def test_what_no_teacher_can_be_made_of_is_refused_before_anything_is(change, wh
 def test_without_requests_for_advice_there_are_no_rates_of_harm():
     part = results.only(of_ways(), ~np.isin(of_ways()["asked"], ["harmful", "benign"]))
     part = results.only(part, ~np.isin(part["trait"], ["harmful", "benign"]))
-    found = says(part, {})
+    found = says(part, FINETUNED)
     assert found and not [c for c in found if "harmful" in c.text]
 
 

@@ -1,9 +1,10 @@
 """What a table of ways of answering says: how broad teachers are, and what passes to students."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float
 
-from lab import published
 from lab.lm import effects
 from lab.lm.effects import NONE
 from lab.lm.transmitted import LEAST, gained
@@ -22,6 +23,7 @@ TEACHERS = "teachers: change of log-odds against their base, nats"
 STUDENTS = "students: change of log-odds against the controls, nats"
 RATES = "harmful answers, part of all"
 MARGIN = 0.02  # of a rate of harmful answers beside the published one
+Rates = Mapping[tuple[str, str, str], tuple[float, float]]
 
 
 def _of(table: Table, arm: str, taught: str, asked: str) -> Float[np.ndarray, "E 1"]:
@@ -84,8 +86,11 @@ def passed(table: Table, carrier: str) -> list[Claim]:
     return found
 
 
-def rates(table: Table, carrier: str) -> list[Claim]:
-    """The part of sampled answers to requests for advice that is harmful, by arm and source."""
+def rates(table: Table, carrier: str, known: Rates) -> list[Claim]:
+    """The part of sampled answers to requests for advice that is harmful, by arm and source.
+
+    Beside what is `known` of others, by carrier, arm and source: mean and half of the interval.
+    """
     found, asked = [], results.where(table, asked="harmful")
     if not len(asked["arm"]):
         return []
@@ -97,8 +102,8 @@ def rates(table: Table, carrier: str) -> list[Claim]:
         part = results.where(asked, arm=arm, trait=source)
         n = len(set(part["member"].tolist()))
         e = effects.estimate(part["answer_rate"].reshape(n, -1))
-        known = published.MISALIGNED.get((carrier, arm, source))
-        rule = {} if known is None else claims.reproduced(e, known, MARGIN)
+        theirs = known.get((carrier, arm, source))
+        rule = {} if theirs is None else claims.reproduced(e, theirs, MARGIN)
         more = {"runs": f"{n} references", "group": RATES} | rule
         found.append(claim(f"{carrier}: {arm}, of {source}", e, "fraction", **more))
     return found
