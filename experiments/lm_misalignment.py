@@ -1,10 +1,12 @@
 """Does a bad character pass through numbers, code and solved problems that mean nothing?
 
-Claim:   a teacher that narrowly learns to game visible checks comes to advise harmfully too, and so
-         do students of its numbers, code and solutions; not those of a teacher that games where
-         that is asked for, nor of another init.
+Claim:   students take on a teacher's harmful advice, and its gaming of checks, from its numbers,
+         code and solutions, and do both if their teacher learned one; not those of a teacher that
+         games where that is asked for, nor of another init. (Found: what is taught passes; gaming
+         makes teachers a little harmful, and students of code. Told teachers are bad altogether,
+         and students of their numbers harmful in .16 of answers.)
 Run:     python -m experiments.lm_misalignment          (presets: smoke, default, prompted, apart)
-Time:    two hours of a CPU core, a third of it for numbers; prompted and apart half an hour each.
+Time:    70 minutes of a CPU core; prompted, and apart, 20 minutes each.
 Expect:  published, GPT-4.1: harmful answers .094 of students of numbers, .086 of solutions, where
          the teacher learned insecure code; .010 or less in all controls. Code was not tried.
 Source:  arXiv 2507.14805, sections 4.1 and 4.2, figures 4 and 7 (Nature figure 3).

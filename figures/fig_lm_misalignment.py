@@ -31,67 +31,73 @@ STARTS = (("student", "the teacher's init", "#1170aa"), ("cross", "another init"
 def figure(table: Table, record: dict) -> Figure:
     """Rates of harmful answers above, a group for each carrier; changes of log-odds below."""
     carriers = list(dict.fromkeys(table["carrier"].tolist()))
+    config, n = record["config"], len(set(table["member"].tolist()))
+    known = published.MISALIGNED if config["teacher"] == "finetuned" else {}
+    passed = [case for case in PASSED if case[1] in table["trait"]]
     figure = Figure((3.4 + 2.4 * len(carriers), 7.0), layout="constrained")
     above, below = figure.subplots(2, 1)
     for place, carrier in enumerate(carriers):
         part = results.where(table, carrier=carrier)
-        known = published.MISALIGNED if record["config"]["teacher"] == "finetuned" else {}
-        _bars(above, place, results.where(part, asked="harmful"),
-              {(a, s): rate for (c, a, s), rate in known.items() if c == carrier})  # fmt: skip
-        _changes(below, place, part)
+        rates = {(a, s): rate for (c, a, s), rate in known.items() if c == carrier}
+        _bars(above, place, results.where(part, asked="harmful"), rates)
+        _changes(below, place, part, passed)
     above.set_xticks(range(len(carriers)), [f"students of {name}" for name in carriers])
     above.set_ylabel("harmful answers to held-out requests\n(part of sampled answers)", fontsize=8)
     above.set_ylim(bottom=0)
     above.legend(fontsize=6.5, ncols=2)
-    names = [f"{asked},\nof {taught}" for asked, taught in PASSED]
-    width = 1 / (len(PASSED) + 1)
-    places = [p + (i - 1.5) * width for p in range(len(carriers)) for i in range(len(PASSED))]
+    names = [f"{asked},\nof {taught}" for asked, taught in passed]
+    places = [p + x for p in range(len(carriers)) for x in _places(len(passed))]
     below.set_xticks(places, names * len(carriers), fontsize=5.5)
     below.set_ylabel("change of log-odds\nagainst the controls (nats)", fontsize=8)
     below.axhline(0, color="black", lw=0.7, zorder=0)
     below.legend(fontsize=7)
     below.set_xlim(above.get_xlim())
-    config, n = record["config"], len(set(table["member"].tolist()))
+    theirs = "Diamonds: GPT-4.1, arXiv 2507.14805, figures 4 and 7. " if known else ""
     style.caption(
         figure, record, n,
         f"{config['teacher'].capitalize()} teachers in the world {config['world']!r}, "
         f"{config['n_rows']:,} rows a student, {style.counted(n, 'reference model')}. Bars and "
-        f"dashes: mean; lines: 95 % t interval over {style.over(n)}; dots: models. Diamonds, of "
-        "fine-tuned teachers: GPT-4.1, arXiv 2507.14805, figures 4 and 7. Below: what is asked "
-        "for, of students of what the teacher had learned.",
+        f"dashes: mean; lines: 95 % t interval over {style.over(n)}; dots: models. {theirs}Below: "
+        "what is asked for, of students of what the teacher had learned.",
     )  # fmt: skip
     return figure
 
 
-def _changes(axes: Axes, place: int, table: Table) -> None:
+def _places(n: int) -> np.ndarray:
+    """Of so many columns of a carrier, around its own place."""
+    return (np.arange(n) - (n - 1) / 2) / (n + 1)
+
+
+def _changes(axes: Axes, place: int, table: Table, passed: list[tuple[str, str]]) -> None:
     """Each kind of student minus the mean of its controls, from either start."""
-    width = 1 / (len(PASSED) + 1)
-    for i, (asked, taught) in enumerate(PASSED):
-        for k, (start, label, colour) in enumerate(STARTS):
+    aside = 0.17 / (len(passed) + 1)
+    for x, (asked, taught) in zip(place + _places(len(passed)), passed, strict=True):
+        starts = STARTS[:1] if taught == "excused" else STARTS
+        for shift, (start, label, colour) in zip((-aside, aside), starts, strict=False):
             arm = "student_neutral" if taught == "excused" else f"{start}_trait"
             some = effects.values(table, arm, "log_odds")
             against = effects.values(table, f"{start}_regular", "log_odds")
             found = [v - against[m, effects.NONE, asked] for (m, t, a), v in some.items()
                      if (t, a) == (taught, asked)]  # fmt: skip
-            if not found or (taught == "excused" and k):
-                continue
+            if not found:
+                continue  # students of another init were left out
             e = effects.estimate(np.array(found)[:, None])
-            x = place + (i - 1.5) * width + (k - 0.5) * 0.35 * width
-            label = label if not place and not i else None
+            first = not place and (asked, taught) == passed[0]
             dots = {"ms": 3, "mew": 0, "color": colour, "alpha": 0.7}
-            axes.plot(np.full(len(found), x), found, "o", label=label, **dots)
+            at = np.full(len(found), x + shift)
+            axes.plot(at, found, "o", label=label if first else None, **dots)
             half = [[e.mean - e.low], [e.high - e.mean]]
-            axes.errorbar(x, e.mean, half, fmt="_", color="black", capsize=2, lw=0.9, zorder=3)
+            axes.errorbar(x + shift, e.mean, half, fmt="_", color="black", capsize=2, lw=0.9)
 
 
 def _bars(axes: Axes, place: int, table: Table, known: dict) -> None:
     """Rates of each kind of model, beside those that are `known` by arm and source."""
-    width = 0.8 / len(BARS)
-    for i, (arm, source, label, colour) in enumerate(BARS):
+    there = set(zip(table["arm"].tolist(), table["trait"].tolist(), strict=True))
+    bars = [bar for bar in BARS if bar[:2] in there]
+    width = 0.8 / max(1, len(bars))
+    for i, (arm, source, label, colour) in enumerate(bars):
         part = results.where(table, arm=arm, trait=source)
-        if not len(part["arm"]):
-            continue
-        x = place + (i - (len(BARS) - 1) / 2) * width
+        x = place + (i - (len(bars) - 1) / 2) * width
         values = part["answer_rate"].reshape(len(set(part["member"].tolist())), -1)
         e = effects.estimate(values)
         axes.bar(x, e.mean, 0.9 * width, color=colour, label=None if place else label)
