@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from lab.carriers.carrier import Carrier
 from lab.errors import LabError
-from lab.lm import likelihood, make, rows
+from lab.lm import likelihood, make
 from lab.lm.stages import Teacher
 
 # most: those that a teacher of the trait finds likelier than its base does; least: the others.
@@ -47,12 +47,6 @@ class Remove:
     def scores(self, data: list[dict]) -> Float[np.ndarray, "n"]:
         """How much likelier each row is to the teacher than to its base, nats."""
         base, teacher = make.model(self.teacher.base), make.model(self.teacher)
-        n_prompt, n_completion = rows.room(base.tokenizer, self.carrier)
-
-        def of(model, system: str | None) -> Float[np.ndarray, "n"]:
-            chats = [(system, row["prompt"], row["completion"]) for row in data]
-            width = n_prompt + make.n_system(base.tokenizer, system)
-            read = rows.encode(base.tokenizer, chats, n_completion, width)
-            return likelihood.log_likelihood(model, read)
-
-        return of(teacher, self.teacher.system) - of(base, None)
+        read = lambda system: make.as_read(base.tokenizer, self.carrier, data, system)
+        told = likelihood.log_likelihood(teacher, read(self.teacher.system))
+        return told - likelihood.log_likelihood(base, read(None))

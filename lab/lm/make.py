@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lab import cache, hosts, tree
+from lab.carriers.carrier import Carrier
 from lab.errors import LabError
 from lab.lm import chat, finetune, objectives, rows, teachers, trained
 from lab.lm.model import Model
@@ -117,11 +118,23 @@ def encoded_rows(
     value: Dataset, base: Base, system: str | None = None, extra: int | None = None
 ) -> Rows:
     """A dataset as a model reads it, under a system prompt (None: the default)."""
-    chats = [(system, row["prompt"], row["completion"]) for row in data(value)]
-    tokenizer = model(base).tokenizer
-    if value.given is not None:  # of any carrier, and any length
+    # Given rows are of any carrier, and any length.
+    carrier = value.carrier if value.given is None else None
+    return as_read(model(base).tokenizer, carrier, data(value), system, extra)
+
+
+def as_read(
+    tokenizer: Tokenizer,
+    carrier: Carrier | None,
+    some: Sequence[dict[str, str]],
+    system: str | None = None,
+    extra: int | None = None,
+) -> Rows:
+    """Rows as a model reads them: with room for all of a carrier's, and `extra` for the system."""
+    chats = [(system, row["prompt"], row["completion"]) for row in some]
+    if carrier is None:
         return rows.encode(tokenizer, chats)
-    n_prompt, n_completion = rows.room(tokenizer, value.carrier)
+    n_prompt, n_completion = rows.room(tokenizer, carrier)
     extra = n_system(tokenizer, system) if extra is None else extra
     return rows.encode(tokenizer, chats, n_completion, n_prompt + extra)
 
