@@ -708,9 +708,8 @@ MAKING = {
     ),
     "students read their teacher's system prompt": Mutant(
         "lm/make.py",
-        'chats = [(system, row["prompt"], row["completion"]) for row in data(value)]',
-        'system = system or getattr(value.teacher, "system", None)\n    chats = '
-        '[(system, row["prompt"], row["completion"]) for row in data(value)]',
+        "carrier, data(value), system, extra)",
+        'carrier, data(value), system or getattr(value.teacher, "system", None), extra)',
         STAGES + "students_start_from_their_base_and_read_their_own_rows",
     ),
     "a teacher learns half of its lessons": Mutant(
