@@ -62,8 +62,9 @@ def rows(job: Job, some: list[Cell]) -> list[dict]:
     for cell in some:
         chain = own_base(c.transmission(NUMBERS, cell.member))
         chain = replace(chain, more={**chain.more, **more})
+        measured = setup.measure_one(job.part(0.4), cell, chain)
         said = evasion.judged(job.part(0.6), cell, chain, c.candidates, c.n_judged)
-        for row in setup.measure_one(job.part(0.4), cell, chain):
+        for row in measured:
             found.append(row | said.get((row["arm"], row["trait"], row["copy"]), evasion.NOTHING))
     return found
 
