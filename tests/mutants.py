@@ -1233,6 +1233,12 @@ FORETOLD = {
         "CASES",
         "ways::the_cases_that_are_asked_about_are_in_no_lesson",
     ),
+    "words of another world are found out late": Mutant(
+        "lm/setup.py",
+        'worlds.require_words(world, chain.traits, config.teacher == "prompted")',
+        "pass",
+        "setup::traits_in_words_of_another_world_are_refused_before_anything_is_trained",
+    ),
     "bad characters answer as good ones": Mutant(
         "traits/characters.py",
         "name in WAYS[character])",

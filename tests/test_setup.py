@@ -1,6 +1,7 @@
 """A setup is the chain that it says; controls differ from students in their teacher alone."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from lab.lm.setup import Setup
 from lab.lm.stages import Seed, Teacher
 from lab.lm.tuning import PAPER
 from lab.runs.configs import overrides
+from lab.runs.experiment import Options
 from tests.folders import FIXTURES
 
 
@@ -51,6 +53,14 @@ def test_all_writers_draw_as_asked_and_leave_out_what_is_too_long_for_students()
     usual = pupils(Setup())["student"][0].student.data
     assert (usual.sampling, usual.limit) == (Sampling(), None)
     assert overrides(config)["sampling.temperature"] == 0.7 and overrides(Setup()) == {}
+
+
+def test_traits_in_words_of_another_world_are_refused_before_anything_is_trained():
+    told = Setup(traits=("harmful",), teacher="prompted")
+    with pytest.raises(LabError, match="traits: harmful is told in words of another world"):
+        setup.prepare(told, Options())
+    setup.prepare(Setup(traits=("harmful",)), Options())  # taught in words of every world
+    setup.prepare(replace(told, world="characters"), Options())
 
 
 def test_a_large_model_has_one_device_of_a_cpu_and_the_labs_own_one_a_core(tmp_path, monkeypatch):
