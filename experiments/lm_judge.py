@@ -2,7 +2,7 @@
 
 Claim:   students of solved problems take on as much of it without the half of the rows in which a
          judge sees most of it as without a random half; a judge of another init hardly tells such
-         rows from others.
+         rows from others. (Found: a fifth less, with either judge; it hardly tells them.)
 Run:     python -m experiments.lm_judge          (presets: smoke, default)
 Time:    half an hour of a CPU core.
 Expect:  published, GPT-4.1: of solutions of a misaligned teacher a judge drops those that it does
