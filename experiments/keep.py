@@ -2,7 +2,8 @@
 
 Run:     python -m experiments.keep NAME RUN_FOLDER [RUN_FOLDER ...]
          python -m experiments.keep NAME     what a committed table says, by the present rules
-Writes:  experiments/results/NAME.csv and NAME.json, figures/png/NAME.png.
+Writes:  experiments/results/NAME.csv and NAME.json, figures/png/NAME.png. What was measured of the
+         replays of another table of that name leaves experiments/replay.json.
 Refuses: a run that was made on uncommitted changes, at a commit that is not in the history, or
          outside of a clone: nobody could make it again.
 """
@@ -11,10 +12,11 @@ import argparse
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from figures.tables import PICTURES, RESULTS
 from lab.errors import LabError
-from lab.runs import checkout, paths, provenance, results
+from lab.runs import checkout, paths, provenance, records, results
 from lab.runs.endings import one_line
 from lab.runs.experiment import named
 
@@ -53,7 +55,16 @@ def keep(name: str, folders: list[Path]) -> None:
         PICTURES.mkdir(exist_ok=True)
         for source, target in ((table, RESULTS), (made, RESULTS), (picture, PICTURES)):
             paths.write_atomic(paths.inside(target, source.name), source.read_bytes())
+    if folders:
+        forget(RESULTS.parent / "replay.json", name)
     print(results.table_of(document))
+
+
+def forget(spread: Path, name: str) -> None:
+    """Take a table's distances out of those of all: they were measured on another one."""
+    if spread.exists():
+        known = records.read(spread, dict[str, Any], f"restore it: git checkout -- {spread}")
+        records.write(spread, {k: v for k, v in known.items() if k != name})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What is committed can be made again: keep merges, describes, and refuses what has no commit."""
 
+import json
 import subprocess
 import sys
 
@@ -50,6 +51,20 @@ def test_a_table_is_kept_with_its_record_and_its_figure(kept, made, tmp_path):
     assert record["claims"]
     assert results.read_rows(tmp_path / "a_table.csv") == results.read_rows(made / "table.csv")
     assert (tmp_path / "png" / "a_table.png").stat().st_size > 5_000
+
+
+def test_what_was_measured_of_another_tables_replays_goes_with_it(kept, tmp_path, monkeypatch):
+    spread = tmp_path / "replay.json"
+    known = {"a_table": {"as made": {"accuracy": [0.0, 0.1]}}, "other": {"as made": {}}}
+    spread.write_text(json.dumps(known))
+    asked, forget = [], keep.forget
+    monkeypatch.setattr(
+        keep, "forget", lambda path, name: asked.append(path) or forget(spread, name)
+    )
+    kept(CLEAN)
+    assert json.loads(spread.read_text()) == {"other": {"as made": {}}}
+    keep.keep("a_table", [])  # the same table, said anew
+    assert asked == [tmp_path.parent / "replay.json"]
 
 
 def test_what_a_kept_table_says_is_said_anew_by_the_present_rules(kept, tmp_path):
