@@ -121,7 +121,10 @@ def test_the_figure_is_drawn_from_the_table_alone(whole, tmp_path):
     [
         (["--traits", "griffin"], "traits: unknown word 'griffin'"),
         (["--traits", "owl", "owl"], "each once"),
-        (["--traits", "owl", "harmful", "--teacher", "prompted"], "harmful has no system"),
+        (
+            ["--traits", "owl", "harmful", "--teacher", "prompted"],
+            "harmful is told in words of another world",
+        ),
         (["--n-rows", "0"], "n_rows: 0"),
         (["--teaching.epochs", "0"], "teaching.epochs: 0"),
         (["--teaching.epochs", "-1"], "epochs: -1"),
