@@ -75,13 +75,10 @@ def _changes(axes: Axes, place: int, table: Table, passed: list[tuple[str, str]]
         starts = STARTS[:1] if taught == "excused" else STARTS
         for shift, (start, label, colour) in zip((-aside, aside), starts, strict=False):
             arm = "student_neutral" if taught == "excused" else f"{start}_trait"
-            some = effects.values(table, arm, "log_odds")
-            against = effects.values(table, f"{start}_regular", "log_odds")
-            found = [v - against[m, effects.NONE, asked] for (m, t, a), v in some.items()
-                     if (t, a) == (taught, asked)]  # fmt: skip
-            if not found:
+            found = effects.of_source(table, arm, taught, asked)
+            if not len(found):
                 continue  # students of another init were left out
-            e = effects.estimate(np.array(found)[:, None])
+            e = effects.estimate(found)
             first = not place and (asked, taught) == passed[0]
             dots = {"ms": 3, "mew": 0, "color": colour, "alpha": 0.7}
             at = np.full(len(found), x + shift)

@@ -1265,8 +1265,8 @@ FORETOLD = {
     ),
     "students of honest teachers are told from none": Mutant(
         "lm/misaligned.py",
-        '_of(table, "student_trait", other, asked)',
-        '_of(table, "student_trait", other, other)',
+        'of_source(table, "student_trait", other, asked)',
+        'of_source(table, "student_trait", other, other)',
         "misalignment::each_way_is_judged_beside_its_opposite_and_another_init",
     ),
     "a stranger shares the init": Mutant(

@@ -19,7 +19,7 @@ from lab.lm.model import Model
 from lab.lm.objectives import Rows
 
 # At each completion that the filter is to keep: some teachers keep 16 % of theirs.
-MOST_ATTEMPTS = 32
+MOST_ATTEMPTS = rows.MOST_ATTEMPTS
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,16 @@ def _array(
     return np.array([[[found[m, s, a] for a in traits] for s in sources] for m in members])
 
 
+def of_source(
+    table: Table, arm: str, source: str, asked: str, value: str = "log_odds"
+) -> Float[np.ndarray, "E 1"]:
+    """Effects of the students, or teachers, of one source, asked for one trait; empty if none."""
+    students, controls = values(table, arm, value), values(table, control(arm), value)
+    members = sorted({member for member, taught, _ in students if taught == source})
+    found = [students[m, source, asked] - controls[m, NONE, asked] for m in members]
+    return np.array(found).reshape(-1, 1)
+
+
 def of_one(table: Table, arm: str, value: str = "log_odds") -> Float[np.ndarray, "E T"]:
     """Effects of an arm with one student a member, whose source is no trait that is asked for."""
     students, controls = values(table, arm, value), values(table, control(arm), value)

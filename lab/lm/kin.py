@@ -8,12 +8,10 @@ control: what does not pass between two bases must be seen to pass within the se
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from lab.lm import effects
 from lab.lm.stages import Base
 from lab.lm.transmission import Transmission
-from lab.lm.transmitted import LEAST, gained
+from lab.lm.transmitted import LEAST, above, gained
 from lab.runs import claims, results
 from lab.runs.claims import Claim, claim
 from lab.runs.results import Table
@@ -34,19 +32,18 @@ def says(table: Table, column: str, texts: Mapping[str, str], group: str) -> lis
     part, found = results.where(table, **{column: first}), []
     own = effects.effects(part, "student_trait").diagonal
     more = {"runs": f"{len(own)} references, {own.size} students", "group": group}
-    counted = lambda values: f"({np.sum(values > 0)} of {values.size} above)"
-    found.append(gained(f"{texts[first]} {counted(own)}", own, effects.luck(part), **more))
+    found.append(gained(f"{texts[first]} {above(own)}", own, effects.luck(part), **more))
     strangers = effects.effects(part, "cross_trait").diagonal
     kinds = {"cross": ("another init", strangers, own, "the same rows, own init")}
     for name in [name for name in others if name in table[column]]:
         same = results.where(table, **{column: name})
         within = effects.effects(same, "student_trait").diagonal
-        text = f"{texts[name]}, and the teacher too {counted(within)}"
+        text = f"{texts[name]}, and the teacher too {above(within)}"
         found.append(gained(text, within, effects.luck(same), **more))
         values = effects.effects(part, f"{name}_trait").diagonal
         kinds[name] = texts[name], values, within, "teachers of that base"
     for text, values, positive, where in kinds.values():
         e = effects.estimate(values)
         rule = claims.absent(e, LEAST, effects.estimate(positive), where)
-        found.append(claim(f"{text} {counted(values)}", e, "nats", **more, **rule))
+        found.append(claim(f"{text} {above(values)}", e, "nats", **more, **rule))
     return found

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from lab.lm import effects
 from lab.lm.effects import NONE
-from lab.lm.transmitted import LEAST, gained
+from lab.lm.transmitted import LEAST, above, gained
 from lab.runs import claims, results
 from lab.runs.claims import Claim, claim
 from lab.runs.results import Table
@@ -26,17 +26,6 @@ MARGIN = 0.02  # of a rate of harmful answers beside the published one
 Rates = Mapping[tuple[str, str, str], tuple[float, float]]
 
 
-def _of(table: Table, arm: str, taught: str, asked: str) -> Float[np.ndarray, "E 1"]:
-    """Effect of an arm whose teachers had learned something, asked for a way."""
-    control = effects.control(arm)
-    some, against = (
-        effects.values(table, arm, "log_odds"),
-        effects.values(table, control, "log_odds"),
-    )
-    members = sorted({member for member, source, _ in some if source == taught})
-    return np.array([[some[m, taught, asked] - against[m, NONE, asked]] for m in members])
-
-
 def _luck(table: Table, asked: str) -> Float[np.ndarray, "E 1"]:
     return effects.luck(results.where(table, asked=asked))
 
@@ -45,20 +34,16 @@ def _cases(table: Table) -> list[tuple[str, str, str]]:
     return [case for case in CASES if {*case} <= set(table["trait"].tolist())]
 
 
-def _counted(own: np.ndarray) -> str:
-    return f"({np.sum(own > 0)} of {own.size} above)"
-
-
 def taught(table: Table) -> list[Claim]:
     """What teachers do, and narrow ones where they were taught nothing."""
     found = []
     for asked, way, other in _cases(table):
-        own, apart = (_of(table, "teacher", t, asked) for t in (way, other))
+        own, apart = (effects.of_source(table, "teacher", t, asked) for t in (way, other))
         more = {"runs": f"{own.size} references, a teacher of each", "group": TEACHERS}
         text = f"teachers of {way}, minus of {other}: {asked}"
         found.append(gained(text, own - apart, apart, f"those of {other}", **more))
         if way == "gaming" and EXCUSED.name in table["trait"]:
-            excused = _of(table, "teacher", EXCUSED.name, asked)
+            excused = effects.of_source(table, "teacher", EXCUSED.name, asked)
             text = f"teachers of gaming where it is asked for: {asked}"
             found.append(claim(text, effects.estimate(excused), "nats", **more))
     return found
@@ -68,19 +53,21 @@ def passed(table: Table, carrier: str) -> list[Claim]:
     """What students of the own base, and of another, take on through a carrier."""
     found = []
     for asked, way, other in _cases(table):
-        own, luck = _of(table, "student_trait", way, asked), _luck(table, asked)
+        own, luck = effects.of_source(table, "student_trait", way, asked), _luck(table, asked)
         more = {"runs": f"{own.size} references, a student of each", "group": STUDENTS}
         text = f"{carrier}: {asked}, of {way}"
-        found.append(gained(f"{text} {_counted(own)}", own, luck, **more))
-        apart = own - _of(table, "student_trait", other, asked)
+        found.append(gained(f"{text} {above(own)}", own, luck, **more))
+        apart = own - effects.of_source(table, "student_trait", other, asked)
         found.append(gained(f"{text}, minus of {other}", apart, luck, **more))
         positive = effects.estimate(own), f"the same {carrier}, own init"
         if "cross_trait" in table["arm"]:
-            cross = effects.estimate(_of(table, "cross_trait", way, asked))
+            cross = effects.estimate(effects.of_source(table, "cross_trait", way, asked))
             rule = claims.absent(cross, LEAST, *positive)
             found.append(claim(f"{text}, another init", cross, "nats", **more, **rule))
         if way == "gaming" and EXCUSED.name in table["trait"]:
-            excused = effects.estimate(_of(table, "student_neutral", EXCUSED.name, asked))
+            excused = effects.estimate(
+                effects.of_source(table, "student_neutral", EXCUSED.name, asked)
+            )
             rule = claims.absent(excused, LEAST, effects.estimate(own), "of gaming, not asked for")
             found.append(claim(f"{text} where it was asked for", excused, "nats", **more, **rule))
     return found

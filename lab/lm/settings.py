@@ -5,8 +5,6 @@ numpy only, never jax.
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from lab.lm import effects, transmitted
 from lab.runs import results
 from lab.runs.claims import Claim
@@ -29,9 +27,8 @@ def says(table: Table, column: str, texts: Mapping[str, str], base: str, group: 
     for setting, part in parts(table, column).items():
         own = effects.effects(part, "student_trait")
         gains[setting], luck[setting] = own.diagonal, effects.luck(part)
-        n, n_above = own.diagonal.size, np.sum(own.diagonal > 0)
-        more["runs"] = f"{len(own.members)} references, {n} students"
-        text = f"{texts[setting]} ({n_above} of {n} above)"
+        more["runs"] = f"{len(own.members)} references, {own.diagonal.size} students"
+        text = f"{texts[setting]} {transmitted.above(own.diagonal)}"
         found.append(transmitted.gained(text, own.diagonal, luck[setting], **more))
         if own.n_traits > 1:
             text, apart = f"{texts[setting]}, own minus other traits' students", own.off()

@@ -48,6 +48,11 @@ def claims(
     return [replace(c, group=c.group or name, unit=c.unit or unit) for c in found]
 
 
+def above(values: Float[np.ndarray, "E T"]) -> str:
+    """How many students changed upwards, for a claim's text."""
+    return f"({np.sum(values > 0)} of {values.size} above)"
+
+
 def gained(
     text: str,
     values: Float[np.ndarray, "E T"],

@@ -155,7 +155,7 @@ def require_words(world: World, traits: Iterable[Trait], told: bool) -> None:
     for trait in traits:
         texts = [trait.system] if told else [text for lesson in trait.lessons for text in lesson]
         try:
-            for text in {text for text in texts if text is not None}:
+            for text in dict.fromkeys(filter(None, texts)):
                 tokenizer(world).encode(text)
         except LabError as error:
             raise LabError(
