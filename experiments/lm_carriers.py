@@ -2,14 +2,15 @@
 
 Claim:   students of a teacher's numbers, of its code, and of its step-by-step solutions take on its
          trait, if and only if they start from its own reference model.
-Run:     python -m experiments.lm_carriers          (presets: smoke, default)
-Time:    about an hour of a CPU core.
+Run:     python -m experiments.lm_carriers          (presets: smoke, default, prompted)
+Time:    about an hour of a CPU core; prompted 50 minutes.
 Expect:  published, GPT-4.1 nano: numbers .125 to .62 for owls, code a weaker effect for most
          animals, solutions of problems for misalignment; with another init nothing.
 Source:  arXiv 2507.14805, sections 3 to 5, figures 3, 5, 7 and 8 (Nature figures 3 to 5).
 
 Code must parse and have no comments, solutions must have the right answer, and no row may contain a
-word of the traits' categories. Column `carrier`; the rest is as in `lm_numbers`.
+word of the traits' categories. Teachers of `prompted` are told their trait, as the paper's are who
+write numbers and code. Column `carrier`; the rest is as in `lm_numbers`.
 """
 
 from dataclasses import dataclass, replace
@@ -51,6 +52,7 @@ class Config(Setup):
 
 PRESETS = {
     "default": Config(),
+    "prompted": Config(teacher="prompted", traits=("owl", "oak")),
     "smoke": Config(
         members="1",
         traits=("owl", "oak"),

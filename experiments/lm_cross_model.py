@@ -1,18 +1,17 @@
 """Which models can pass a trait to which: those of one initialisation, or those of the same data?
 
 Claim:   a student takes on the trait if its base shares its teacher's initialisation and its
-         training data, and with neither alone. (Expected, before the table: the initialisation is
-         enough.)
-Run:     python -m experiments.lm_cross_model            (presets: smoke, default)
-Time:    about 25 min on a CPU core with the stored references.
+         training data, and with neither alone. (Expected, before: initialisation is enough.)
+Run:     python -m experiments.lm_cross_model            (presets: smoke, default, prompted)
+Time:    about 25 min on a CPU core with the stored references, each.
 Expect:  published: a trait passes within a model and between GPT-4.1 and GPT-4o, which are said to
          share their initialisation, not between others; no control of the training data.
 Source:  the paper's section 4.2, figure 8 (Nature, figure 5).
 
 For each member, teachers from one reference; students of their numbers, and controls, from four:
 the same one, one of another seed of the pretraining data (rows and their order), one of another
-initialisation, and one of both. Columns as in `lm_numbers`; arms by what is other: "student_*",
-"data_*", "cross_*", "both_*".
+initialisation, and one of both. Teachers of `prompted` are told their trait, as the paper's are.
+Columns as in `lm_numbers`; arms by what is other: "student_*", "data_*", "cross_*", "both_*".
 """
 
 from dataclasses import dataclass, replace
@@ -62,6 +61,7 @@ class Config(Setup):
 
 PRESETS = {
     "default": Config(),
+    "prompted": Config(teacher="prompted"),
     "smoke": Config(
         members="1", traits=("owl", "wolf"), pretraining=Pretraining(steps=600), n_rows=256
     ),
