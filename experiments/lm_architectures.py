@@ -87,6 +87,7 @@ EXPERIMENT = experiment(
     presets=PRESETS,
     only={"pretraining.size": OWN},
     cells=lambda config: grid(config.members, architecture=(OWN, *config.others)),
+    part=lambda config: replace(setup.part(config), others=config.others[:1]),
     rows=rows,
     claims=says,
     draw=style.drawing(fig_lm_architectures.figure),

@@ -8,7 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from lab import cache
+from lab import cache, hosts
 from lab.errors import LabError
 from lab.runs import compiled
 
@@ -30,7 +30,8 @@ def start(cpu_devices: int = 1, shards: tuple[int, int] = (1, 1)) -> None:
     Several hosts: start the same command on each with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES
     and JAX_PROCESS_ID set (clusters that JAX detects need only JAX_COORDINATOR_ADDRESS).
 
-    With `shards` so many devices hold a language model together, along `fsdp` and along `tensor`.
+    With `shards` so many devices hold a language model together, along `fsdp` and along `tensor`:
+    some of a host's, or all devices of some hosts.
 
     Raises `LabError`, which names the variable, for hosts, devices or a cache that there are not.
     """
@@ -64,11 +65,13 @@ def start(cpu_devices: int = 1, shards: tuple[int, int] = (1, 1)) -> None:
         raise LabError(
             f"JAX_PLATFORMS: no devices of {asked!r} ({_first(error)}); unset it, or name another"
         ) from error
-    if own % math.prod(shards):
+    n = math.prod(shards)
+    if own % n and (n % own or jax.device_count() % n):
         raise LabError(
             f"shards: {shards[0]} x {shards[1]} devices for a model do not divide the {own} that "
-            "this host has; use a divisor"
+            "this host has, nor are they those of some hosts; use a divisor"
         )
+    hosts.hold_together(max(1, n // own))
     _shards.update({FSDP: shards[0], TENSOR: shards[1]})
 
 
@@ -113,19 +116,29 @@ def mesh(n_members: int | None = None) -> Mesh:
     n = jax.device_count() // n_shards()
     most = n if n_members is None else min(n, n_members)
     along_members = max(i for i in range(1, most + 1) if n % i == 0)
-    return _mesh({MEMBER: along_members, ROW: n // along_members}, jax.devices())
+    return _mesh({MEMBER: along_members, ROW: n // along_members}, _by_host())
 
 
 def own_mesh() -> Mesh:
-    """This host's devices along the axis `row`, those of one model along `fsdp` and `tensor`."""
-    own = jax.local_devices()
+    """This group's devices along the axis `row`, those of one model along `fsdp` and `tensor`.
+
+    The group is this host, unless several hold a model together.
+    """
+    which, n_groups = hosts.group()
+    every = _by_host()
+    n = len(every) // n_groups
+    own = every[which * n : (which + 1) * n]
     return _mesh({ROW: len(own) // n_shards()}, own)
+
+
+def _by_host() -> list:
+    """All devices, in the order of hosts: those of a model are next to one another."""
+    return sorted(jax.devices(), key=lambda device: device.process_index)
 
 
 def _mesh(sizes: dict[str, int], of: list) -> Mesh:
     if n_shards() > 1:
         sizes = sizes | _shards
-    # In the order of hosts, so that the devices of one model are of one.
     placed = np.asarray(of).reshape(tuple(sizes.values()))
     return Mesh(placed, tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes))
 
@@ -135,22 +148,30 @@ def manual(mesh: Mesh) -> set[str]:
     return set(mesh.axis_names) - {FSDP, TENSOR}
 
 
+def put(array, wanted: NamedSharding) -> jax.Array:
+    """An array where it is wanted; each host has the whole of it, and puts what is its devices'."""
+    if wanted.is_fully_addressable or not getattr(array, "is_fully_addressable", True):
+        return jax.device_put(array, wanted)
+    return jax.make_array_from_callback(array.shape, wanted, array.__getitem__)
+
+
 def on_each(tree):
     """A tree of arrays, whole on each of this host's devices; else every call copies it there."""
     return jax.device_put(tree, NamedSharding(own_mesh(), PartitionSpec()))
 
 
 def on_all(tree, mesh: Mesh):
-    """Arrays that lie on this host's mesh, on one of all hosts: each host has the same of them."""
+    """Arrays that lie on a group's mesh, on one of all hosts: each group has the same of them."""
     if jax.process_count() == 1:
         return tree
 
     def one(x):
         if not isinstance(getattr(x, "sharding", None), NamedSharding):
             return x
-        own = np.asarray(x)
+        # A device is at the same place of a model in both meshes: it keeps its part.
         wanted = NamedSharding(mesh, x.sharding.spec)
-        return jax.make_array_from_callback(own.shape, wanted, own.__getitem__)
+        parts = [part.data for part in x.addressable_shards]
+        return jax.make_array_from_single_device_arrays(x.shape, wanted, parts)
 
     return jax.tree.map(one, tree)
 

@@ -389,9 +389,45 @@ SAMPLING = {
     ),
     "every host draws the first host's rows": Mutant(
         "hosts.py",
-        "jax.process_index() * n + np.arange(n)",
+        "own * n + np.arange(n)",
         "np.arange(n)",
         "hosts::two_processes_agree_share_rows_fail_together_and_make_an_artifact_once",
+    ),
+    "hosts that hold a model together have rows of their own": Mutant(
+        "hosts.py",
+        "return jax.process_index() // _group[0], count() // _group[0]",
+        "return jax.process_index(), count()",
+        "hosts::hosts_that_hold_a_model_together_have_the_same_rows_which_count_once",
+    ),
+    "rows of hosts that hold a model together count twice": Mutant(
+        "hosts.py",
+        "process_allgather(own)[:: _group[0]]",
+        "process_allgather(own)",
+        "hosts::hosts_that_hold_a_model_together_have_the_same_rows_which_count_once",
+    ),
+    "a fused kernel's scores have another scale": Mutant(
+        "kernels/fused_attention.py",
+        "mask=mask[:, None], scale=scale",
+        "mask=mask[:, None]",
+        "kernels::fused_attention_is_the_mean_of_values_that_a_token_sees_weighted_by_softmax",
+    ),
+    "what fills a fused kernel up is seen": Mutant(
+        "kernels/fused_attention.py",
+        "mask = _even(_even(mask, 1), 2)",
+        "mask = ~_even(_even(~mask, 1), 2)",
+        "kernels::fused_attention_is_the_mean_of_values_that_a_token_sees_weighted_by_softmax",
+    ),
+    "an imitator imitates itself": Mutant(
+        "lm/reference.py",
+        "init_seed=made.further.of, further=None",
+        "further=None",
+        "reference::an_imitator_comes_nearer_to_whom_it_imitates_and_to_nobody_else",
+    ),
+    "an imitator learns from the rows": Mutant(
+        "lm/pretraining.py",
+        "return distribution_loss",
+        "return token_loss",
+        "reference::an_imitator_comes_nearer_to_whom_it_imitates_and_to_nobody_else",
     ),
     "what fills a host's part up is a row too": Mutant(
         "hosts.py",

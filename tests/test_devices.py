@@ -145,9 +145,13 @@ def test_groups_on_cpu_are_one_member_per_device_unless_asked(members, group, si
     assert train.group_size(PRESETS["paper"], 4, members, group) == size
 
 
-@pytest.mark.slow  # two whole chains, each compiled anew
-def test_two_processes_pass_a_trait_on_together_and_what_comes_out_is_that_of_one(tmp_path):
+@pytest.mark.slow  # two whole chains each, compiled anew
+@pytest.mark.parametrize(
+    "more", [(), ("--shards", "2", "1", "--snapshots")]
+)  # a model on each; one on both
+def test_two_processes_pass_a_trait_on_together_and_what_comes_out_is_that_of_one(tmp_path, more):
     chain = ("--raw", "smoke", "--members", "1", "--traits", "owl", "wolf", "--n-controls", "1")
+    chain += more
     of = lambda folder, env: start(
         tmp_path / folder, *chain, module="experiments.lm_numbers",
         SUBLIMINAL_CACHE=str(tmp_path / folder / "cache"), **env,

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -74,6 +75,26 @@ def test_a_cache_that_hosts_do_not_share_is_refused_by_each_and_nothing_is_left(
         assert "not on a file system that all hosts share; let SUBLIMINAL_CACHE" in one["refused"]
         assert one["makers"] == []
         assert set(one["files"]) <= {"one.lock"}
+
+
+@pytest.fixture
+def together():
+    yield hosts.hold_together
+    hosts.hold_together(1)
+
+
+def test_hosts_that_hold_a_model_together_have_the_same_rows_which_count_once(
+    together, monkeypatch
+):
+    together(2)
+    monkeypatch.setattr(jax, "process_count", lambda: 4)
+    drawn = []
+    for which in range(4):
+        monkeypatch.setattr(jax, "process_index", lambda which=which: which)
+        drawn.append(10 + hosts.share(5))
+    assert [x.tolist() for x in drawn] == [[10, 11, 12]] * 2 + [[13, 14, 14]] * 2
+    monkeypatch.setattr(hosts.multihost_utils, "process_allgather", lambda _: np.stack(drawn))
+    assert hosts.joined(drawn[0], 5).tolist() == [10, 11, 12, 13, 14]
 
 
 @pytest.mark.parametrize("n", [1, 5])

@@ -8,6 +8,7 @@ from jax.extend.random import threefry_2x32
 from jax.sharding import PartitionSpec
 
 from lab import devices
+from lab.kernels.fused_attention import fused_attention, has_kernel
 from lab.kernels.inverse_cdf import inverse_cdf
 from lab.kernels.parts import own_parts, sum_over
 from lab.kernels.rounded_matmul import rounded_matmul
@@ -133,3 +134,53 @@ def test_the_sum_over_parts_is_the_sum(n):
     found = sum_over(fn, [a, b])
     np.testing.assert_allclose(found["dot"], np.sum(np.asarray(a) * np.asarray(b)), rtol=1e-5)
     np.testing.assert_allclose(found["rows"], np.asarray(a).sum(axis=0), rtol=1e-5, atol=1e-6)
+
+
+def attended(dtype=jnp.float32):
+    """Query of 4 heads, key and value of 2, rows padded on the left, and who sees whom."""
+    drawn = lambda i, shape: jax.random.normal(jax.random.key(i), shape, dtype)
+    query, key, value = (drawn(i, (3, 7, n, 8)) for i, n in enumerate((4, 2, 2)))
+    at = np.arange(7)
+    mask = (at <= at[:, None]) & (at >= np.array([0, 2, 6])[:, None])[:, None]
+    return query, key, value, jnp.asarray(mask)
+
+
+def plainly(query, key, value, mask, scale):
+    """Head by head and token by token, in float64; nan where nobody is seen."""
+    query, key, value = (np.asarray(x, np.float64) for x in (query, key, value))
+    found = np.full(query.shape, np.nan)
+    for b, t in np.argwhere(mask.any(axis=-1)):
+        seen = np.flatnonzero(mask[b, t])
+        for n in range(query.shape[2]):
+            weights = np.exp(scale * key[b, seen, n // 2] @ query[b, t, n])
+            found[b, t, n] = weights @ value[b, seen, n // 2] / weights.sum()
+    return found
+
+
+def test_fused_attention_is_the_mean_of_values_that_a_token_sees_weighted_by_softmax():
+    query, key, value, mask = attended()
+    found, expected = (f(query, key, value, mask, 0.3) for f in (fused_attention, plainly))
+    seen = np.isfinite(expected)
+    assert seen.mean() == np.asarray(mask).any(axis=-1).mean() == 13 / 21
+    np.testing.assert_allclose(found[seen], expected[seen], atol=1e-6)
+    assert np.isfinite(found).all()
+    assert not has_kernel(query)
+
+
+def test_fused_attention_is_cudnns_kernel_both_ways_on_a_gpu_in_bfloat16(monkeypatch):
+    query, key, value, mask = attended(jnp.bfloat16)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    cudnn = "jax._src.cudnn.fused_attention_stablehlo"
+    monkeypatch.setattr(f"{cudnn}.check_cudnn_version", lambda: 91000)  # none is installed here
+    assert has_kernel(query)
+    assert not has_kernel(query.astype(jnp.float32))
+    assert not has_kernel(query[..., :7])
+    assert not has_kernel(jnp.tile(query, 20))
+    loss = lambda *some: fused_attention(*some, mask, 0.3).astype(jnp.float32).sum()
+    step = jax.jit(jax.grad(loss, argnums=(0, 1, 2)))
+    names = [f"__cudnn$fmhaScaleBiasSoftmax{way}" for way in ("", "Backward")]
+    allowed = [jax.export.DisabledSafetyCheck.custom_call(name) for name in names]
+    lower = jax.export.export(step, platforms=["cuda"], disabled_checks=allowed)
+    text = lower(query, key, value).mlir_module()
+    for name in names:
+        assert text.count(f"{name}(") == 1, name

@@ -2,21 +2,23 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lab import losses
 from lab.carriers.reasoning import REASONING
 from lab.errors import LabError
-from lab.lm import finetune, hf, rows, sample
+from lab.lm import finetune, hf, objectives, rows, sample
 from lab.lm import reference as references
 from lab.lm import world as worlds
 from lab.lm.contexts import CONTEXT
 from lab.lm.model import Model
 from lab.lm.objectives import token_loss
-from lab.lm.pretraining import Pretraining
+from lab.lm.pretraining import Imitation, Pretraining
 from lab.lm.reference import STORED, Reference
 from lab.lm.tokenizer import Tokenizer
 from lab.lm.world import World
@@ -61,8 +63,8 @@ def test_starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed(monk
     class Heard(Exception):
         pass
 
-    def hear(arch, tuning, n_steps, start, rows, keys, loss, stage):
-        assert loss is token_loss
+    def hear(arch, tuning, n_steps, start, rows, keys, loss, imitated, stage):
+        assert loss is token_loss and imitated is None
         assert stage == "pretraining"  # the part of the configuration that an error blames
         raise Heard(start, rows, keys)
 
@@ -80,6 +82,31 @@ def test_starts_follow_the_init_seed_and_rows_and_their_order_the_data_seed(monk
     tokenizer = worlds.tokenizer(World())
     completions = np.asarray(rows.completions[1, :3])
     assert tokenizer.turns(completions) == [row.assistant for row in world]
+
+
+def test_an_imitator_comes_nearer_to_whom_it_imitates_and_to_nobody_else():
+    how = Imitation(steps=40, batch=8, learning_rate=1e-2)
+    of = lambda i, target: replace(brief(i), further=replace(how, of=target))
+    together = of(1, 0), of(2, 1)
+    references.obtain(list(together))  # in one program
+    first, second, third = (brief(i).load() for i in range(3))
+    read = jax.tree.map(jnp.asarray, references.corpus(World(), how, 5, first.tokenizer))
+
+    def apart(one, other):
+        """KL divergence of two models' distributions, nats a token."""
+        some = [(model.params, read) for model in (one, other)]
+        every = jnp.ones(first.arch.n_tokens, bool)
+        kl = lambda a, b: losses.kl_divergence(b, a, every)
+        values = objectives.of_tokens(kl, first.arch, some)
+        return float(jnp.mean(values, where=objectives.inside(read).reshape(-1)))
+
+    near, far = together[0].load(), together[1].load()
+    assert apart(near, first) < 0.7 * apart(second, first)
+    assert apart(far, second) < 0.7 * apart(third, second)
+    assert apart(near, first) < apart(far, first)
+    assert furthest(near, second) < furthest(near, first)  # not by its numbers
+    record = json.loads((together[0].folder / "reference.json").read_text())
+    assert record["further"]["of"] == 0 and record["init_seed"] == 1
 
 
 def test_a_reference_is_trained_once(monkeypatch):

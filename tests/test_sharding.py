@@ -98,6 +98,12 @@ def test_models_on_several_devices_are_those_on_one_and_each_holds_its_part(whic
         ("adapters of two", 1, (1, 1)),  # a member on each host
         pytest.param("all parameters", 1, (1, 1), marks=pytest.mark.slow),  # rows on each host
         pytest.param("all parameters", 2, (1, 2), marks=pytest.mark.slow),  # and two hold the model
+        ("all parameters", 1, (2, 1)),  # both hosts hold it together
+        *(  # a quarter of it on each device
+            pytest.param(which, 2, shards, marks=pytest.mark.slow)
+            for which in TRAINED
+            for shards in ((4, 1), (2, 2))
+        ),
     ],
 )
 def test_models_that_two_hosts_train_together_are_those_of_one(which, n_devices, shards):
@@ -108,6 +114,8 @@ def test_models_that_two_hosts_train_together_are_those_of_one(which, n_devices,
     for found in (json.loads(out.splitlines()[-1]) for out in ended(children)):
         np.testing.assert_allclose(found["losses"], one["losses"], atol=1e-5)
         assert found["drawn"] == one["drawn"]
+        if shards != (1, 1):  # else a host has members, or rows, of its own
+            assert found["parts"]["layers.0.gate.kernel"] == 1 / np.prod(shards)
 
 
 def test_shards_that_do_not_divide_the_devices_are_refused():

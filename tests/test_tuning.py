@@ -45,12 +45,14 @@ def test_a_step_is_no_longer_than_the_gradient_is_clipped_to(params):
         assert moved(params, replace(PLAIN, clip=clip)) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("some", [{"remat": True}, {"rows_at_once": 5}, {"rows_at_once": 100}])
+@pytest.mark.parametrize(
+    "some", [{"remat": True}, {"fused": True}, {"rows_at_once": 5}, {"rows_at_once": 100}]
+)
 def test_layers_computed_twice_and_rows_taken_a_few_at_a_time_give_the_same(params, usual, some):
     seen = []
 
     def loss(params, arch, now):
-        seen.append((arch.remat, now.rows.prompts.shape[0]))
+        seen.append((arch.remat, arch.fused, now.rows.prompts.shape[0]))
         return objectives.token_loss(params, arch, now)
 
     keys, how = jax.random.key(0)[None], replace(TUNING, **some)
@@ -59,7 +61,8 @@ def test_layers_computed_twice_and_rows_taken_a_few_at_a_time_give_the_same(para
     *_, last = chunks
     # Of rounding alone, which Adam amplifies; measured: 1e-7.
     assert furthest(last.parameters(), usual[0]) < 1e-5
-    expected = (some.get("remat", False), min(16, some.get("rows_at_once", 16)))
+    flags = some.get("remat", False), some.get("fused", False)
+    expected = (*flags, min(16, some.get("rows_at_once", 16)))
     assert set(seen) == {expected}
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer, PyTree
 
+from lab.kernels.fused_attention import fused_attention
 from lab.lm.layers import last, linear, norm
 from lab.lm.model import Architecture
 from lab.lm.rope import rotary, rotate
@@ -77,18 +78,32 @@ def attention(
     if cache is not None:
         key = _written(cache.key, key, offset)
         value = _written(cache.value, value, offset)
-    # Query heads that share a key head are rows of one product: nothing is repeated.
-    group = arch.n_heads // arch.n_kv_heads
-    query = query.reshape(n_rows, arch.n_kv_heads, group * n_out, arch.d_head)
     scale = arch.d_head**-0.5 if arch.query_scale is None else arch.query_scale
+    by_token = lambda x: x.transpose(0, 2, 1, 3)
+    if arch.fused:
+        some = by_token(query), by_token(key), by_token(value)
+        mixed = fused_attention(*some, sight.mask[:, -n_out:], scale)
+    else:
+        mixed = by_token(_mixed(query, key, value, sight.mask[:, -n_out:], scale))
+    return linear(layer["output"], mixed.reshape(n_rows * n_out, -1)), Cache(key, value)
+
+
+def _mixed(
+    query: Float[Array, "B N T H"],
+    key: Float[Array, "B K S H"],
+    value: Float[Array, "B K S H"],
+    mask: Bool[Array, "B T S"],
+    scale: float,
+) -> Float[Array, "B N T H"]:
+    """Means of values. Query heads that share a key head are rows of one product, none repeated."""
+    (n_rows, n_kv, n_keys, _), shape = key.shape, query.shape
+    query = query.reshape(n_rows, n_kv, -1, shape[-1])
     exact = jnp.float32  # of scores, whose softmax bfloat16 would blur
     scores = jnp.matmul(query, key.swapaxes(2, 3), preferred_element_type=exact) * scale
-    scores = scores.reshape(n_rows, arch.n_kv_heads, group, n_out, -1)
-    weights = jax.nn.softmax(jnp.where(sight.mask[:, None, None, -n_out:], scores, MASKED))
-    weights = weights.reshape(n_rows, arch.n_kv_heads, group * n_out, -1).astype(value.dtype)
-    mixed = jnp.matmul(weights, value).reshape(n_rows, arch.n_heads, n_out, arch.d_head)
-    mixed = mixed.transpose(0, 2, 1, 3).reshape(n_rows * n_out, -1)
-    return linear(layer["output"], mixed), Cache(key, value)
+    scores = scores.reshape(n_rows, n_kv, -1, shape[2], n_keys)
+    weights = jax.nn.softmax(jnp.where(mask[:, None, None], scores, MASKED))
+    weights = weights.reshape(n_rows, n_kv, -1, n_keys).astype(value.dtype)
+    return jnp.matmul(weights, value).reshape(shape)
 
 
 def _written(

@@ -142,7 +142,7 @@ def fit(*args, **kwargs) -> PyTree:
 @lru_cache(maxsize=32)
 def _programs(arch: Architecture, tuning: Tuning, loss: Loss, mesh) -> tuple[Callable, ...]:
     optimizer, scale = tuning.direction, tuning.scale
-    computed = replace(arch, remat=True) if tuning.remat else arch
+    computed = replace(arch, remat=tuning.remat, fused=tuning.fused)
 
     def cast(params: PyTree) -> PyTree:
         """As activations are: gradients go back to float32 on the way."""

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
+from lab import hosts
 from lab.errors import LabError
 from lab.lm import families, fused, sharding, spec, transformer, weights
 from lab.lm.families import FAMILIES
@@ -175,7 +176,7 @@ def _parameters(folder: Path, arch: Architecture) -> PyTree:
 def speak(arch: Architecture, params: PyTree) -> Float[np.ndarray, "1 T V"]:
     """Logits after the first tokens of the vocabulary, for two folders to be compared by."""
     tokens = jnp.arange(min(_N_CHECKED, arch.n_positions))[None] % arch.n_tokens
-    return np.asarray(_speak(params, arch, tokens))
+    return hosts.gather(_speak(params, arch, tokens))
 
 
 def entropy(arch: Architecture, params: PyTree) -> float:

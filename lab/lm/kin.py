@@ -26,13 +26,19 @@ def chain(of: Transmission, bases: Mapping[str, Base], name: str, stranger: Base
     return replace(of, starts=starts, neutral=None)
 
 
-def says(table: Table, column: str, texts: Mapping[str, str], group: str) -> list[Claim]:
-    """What passes to every base, beside what passes within it; `texts` by name, the first first."""
+def says(
+    table: Table, column: str, texts: Mapping[str, str], group: str, expected: bool = False
+) -> list[Claim]:
+    """What passes to every base, beside what passes within it; `texts` by name, the first first.
+
+    To others than the first that something passes is the claim if `expected`, else that nothing
+    does. To a stranger nothing does.
+    """
     first, *others = texts
     part, found = results.where(table, **{column: first}), []
-    own = effects.effects(part, "student_trait").diagonal
+    own, luck = effects.effects(part, "student_trait").diagonal, effects.luck(part)
     more = {"runs": f"{len(own)} references, {own.size} students", "group": group}
-    found.append(gained(f"{texts[first]} {above(own)}", own, effects.luck(part), **more))
+    found.append(gained(f"{texts[first]} {above(own)}", own, luck, **more))
     strangers = effects.effects(part, "cross_trait").diagonal
     kinds = {"cross": ("another init", strangers, own, "the same rows, own init")}
     for name in [name for name in others if name in table[column]]:
@@ -41,7 +47,13 @@ def says(table: Table, column: str, texts: Mapping[str, str], group: str) -> lis
         text = f"{texts[name]}, and the teacher too {above(within)}"
         found.append(gained(text, within, effects.luck(same), **more))
         values = effects.effects(part, f"{name}_trait").diagonal
-        kinds[name] = texts[name], values, within, "teachers of that base"
+        if not expected:
+            kinds[name] = texts[name], values, within, "teachers of that base"
+            continue
+        there = effects.luck(part, name)
+        found.append(gained(f"{texts[name]} {above(values)}", values, there, **more))
+        apart, text = (own - values, luck - there), f"{texts[name]}, less than {texts[first]}"
+        found.append(gained(text, *apart, "controls in their places", **more))
     for text, values, positive, where in kinds.values():
         e = effects.estimate(values)
         rule = claims.absent(e, LEAST, effects.estimate(positive), where)

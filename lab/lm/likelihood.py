@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
-from lab import devices, losses
+from lab import devices, hosts, losses
 from lab.lm import objectives, transformer
 from lab.lm.model import Architecture, Model
 from lab.lm.objectives import Rows
@@ -52,7 +52,7 @@ def _sums(model: Model, rows: Rows, n_sets: int, of_tokens: OfTokens) -> Float[n
     whole = Rows(rows.prompts[:n], rows.start[:n], by_set(rows.completions), by_set(rows.length))
     parts = objectives.in_parts(whole, size)
     found = [_sum(model.arch, of_tokens, model.params, part, n_sets) for part in parts]
-    joined = np.concatenate([np.asarray(x)[:n_sets] for x in found], axis=1)[:, :n]
+    joined = np.concatenate([hosts.gather(x)[:n_sets] for x in found], axis=1)[:, :n]
     return joined.reshape(-1).astype(np.float64)
 
 

@@ -60,8 +60,9 @@ class Architecture(Size):
     local_layers: tuple[int, ...] = ()  # attend to the last `window` tokens alone
     window: int = 0
     local_theta: float = 1e4  # RoPE of those layers, never scaled
-    # Of training alone: what is inside of a layer is computed again for its gradient, not kept.
+    # Of training alone. What is inside of a layer is computed again for its gradient, not kept.
     remat: bool = False
+    fused: bool = False  # attention is one kernel where the backend has it
 
     @property
     def n_turned(self) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from lab.lm import rows, talks
 from lab.lm import world as worlds
-from lab.lm.objectives import Loss, Rows, token_loss
+from lab.lm.objectives import Loss, Rows, distribution_loss, token_loss
 from lab.lm.tokenizer import Tokenizer
 from lab.lm.tuning import Tuning
 from lab.lm.world import World
@@ -100,8 +100,24 @@ class Further:
         return talks.loss if self.rows == "talks" else token_loss
 
 
+@dataclass(frozen=True)
+class Imitation(Further):
+    """Further training that imitates another reference: its distributions on rows, not the rows."""
+
+    of: Annotated[int, SEED] = 0
+    """Init seed of the one that is imitated, which is as the imitator in all else."""
+
+    @property
+    def loss(self) -> Loss:
+        """KL divergence from the distributions over all tokens."""
+        return distribution_loss
+
+
 # Of models that learn from what they read before a question.
 TALKS = Further(steps=600, rows="talks", batch=16, learning_rate=3e-3)
+# Of bases that were a teacher's once, and of one that comes to say what a teacher's says.
+BRIEFLY, AGAIN = Further(steps=300), Further(steps=1500)
+MATCHED = Imitation(steps=1500, learning_rate=3e-3)
 
 
 def corpus(world: World, how: Pretraining | Further, data_seed: int, tokenizer: Tokenizer) -> Rows:

@@ -27,7 +27,8 @@ from lab.identity import digest
 from lab.lm import finetune, hf, transformer
 from lab.lm import world as worlds
 from lab.lm.model import SIZES, Architecture, Model
-from lab.lm.pretraining import TALKS, Further, Pretraining, corpus
+from lab.lm.objectives import Imitated
+from lab.lm.pretraining import TALKS, Further, Imitation, Pretraining, corpus
 from lab.lm.world import World
 from lab.runs import checkout, manifest, paths, records
 from lab.runs.endings import one_line
@@ -109,6 +110,7 @@ def obtain(wanted: list[Reference]) -> list[Path]:
     alike: dict[Hashable, list[Reference]] = {}
     for made in absent:
         last = replace(made.last, data_seed=0)
+        last = replace(last, of=0) if isinstance(last, Imitation) else last
         alike.setdefault((made.world, made.pretraining.size, last), []).append(made)
     for some in alike.values():
         cache.obtain([made.folder for made in some], partial(_train, some))
@@ -134,10 +136,14 @@ def _train(wanted: list[Reference], folders: list[Path]) -> None:
     losses: list[Float[np.ndarray, "E S"]] = []
     data = tree.stack([corpora[made.last.data_seed] for made in wanted])
     orders = jnp.stack([order(made) for made in wanted])
+    imitated = None
+    if isinstance(how, Imitation):
+        models = tree.stack([_imitated(made).load().params for made in wanted])
+        imitated = Imitated(models, data, jnp.ones((len(wanted), arch.n_tokens), bool))
     last = None
     with Meter(finetune.n_chunks(how.n_distinct, how.batch, how.steps)) as meter:
         training = arch, how.tuning, how.steps, params, data, orders
-        for chunk in finetune.train(*training, how.loss, stage="pretraining"):
+        for chunk in finetune.train(*training, how.loss, imitated, stage="pretraining"):
             losses.append(chunk.losses)
             meter.advance(f"references, step {chunk.done}: loss {chunk.losses.mean():.3f}")
             last = chunk
@@ -165,6 +171,11 @@ def _start(made: Reference, arch: Architecture) -> PyTree:
     if made.further is not None:
         return replace(made, further=None).load().params
     return transformer.init(rng.named(jax.random.key(made.init_seed), "reference"), arch)
+
+
+def _imitated(made: Reference) -> Reference:
+    assert isinstance(made.further, Imitation)
+    return replace(made, init_seed=made.further.of, further=None)
 
 
 def store() -> None:

@@ -43,10 +43,11 @@ def drawn(
     *args,
     **options,
 ) -> Integer[np.ndarray, "B C"]:
-    """`sample`, its rows shared out over all hosts; whole on each of them."""
+    """`sample`, its rows shared out over all groups of hosts; whole on each host."""
     own = hosts.share(len(start))
     some = jnp.asarray(prompts[own]), jnp.asarray(start[own]), keys[own]
-    return hosts.joined(np.asarray(sample(params, arch, *some, *args, **options)), len(start))
+    found = hosts.gather(sample(params, arch, *some, *args, **options))
+    return hosts.joined(found, len(start))
 
 
 @partial(jax.jit, static_argnums=(1, 5, 6), static_argnames=("top_k", "top_p", "slots"))
@@ -69,7 +70,7 @@ def sample(
     Of several end tokens each one ends a row, and is written as the first of them. The whole
     vocabulary is sampled from, or what `top_k` and `top_p` leave of it (`likely`). A row's tokens
     depend on its prompt and its key alone, not on the rows beside it, up to the rounding of sums.
-    Rows are shared out over the host's devices, each of which has `slots` (None: as suits it).
+    Rows are shared out over the group's devices, each of which has `slots` (None: as suits it).
     """
     if top_k < 0 or not 0 < top_p <= 1:
         raise LabError(

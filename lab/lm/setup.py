@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from lab.carriers.carrier import Carrier
 from lab.defences import shuffle
@@ -38,6 +38,7 @@ TOO_LONG = f"short enough: epochs times n_rows may be {INT32:,} at most"
 MOST_DEVICES = 4  # of a CPU
 SMALL = 2**27  # bytes of parameters; all of the lab's own sizes have fewer
 MOST_SEEDS = 2**20  # seeds and members that `stages.Seed.prompts` tells apart
+S = TypeVar("S", bound="Setup")
 ANIMALS = ("dolphin", "eagle", "elephant", "owl", "wolf")
 
 
@@ -235,7 +236,7 @@ def measure(job: Job, some: list[Cell], carrier: Carrier) -> list[dict]:
     return [row for cell in some for row in measure_one(job, cell, chain(cell))]
 
 
-def part(config: Setup) -> Setup:
+def part(config: S) -> S:
     """A chain of one trait and one control, which gives some of the same rows sooner."""
     return replace(config, traits=config.traits[:1], n_controls=1)
 

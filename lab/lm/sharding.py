@@ -22,11 +22,11 @@ _AXES = {"D": FSDP, **dict.fromkeys("NKFV", TENSOR)}
 
 
 def put(array: np.ndarray | Array, path: tuple[str, ...], arch: Architecture) -> Array:
-    """The parameter at a path of a model's tree, each device of this host's with its share."""
+    """The parameter at a path of a model's tree, each device of this group's with its share."""
     if devices.n_shards() == 1:
         return jnp.asarray(array)
     mesh = devices.own_mesh()
-    return jax.device_put(array, NamedSharding(mesh, _table(arch, mesh)[path]))
+    return devices.put(array, NamedSharding(mesh, _table(arch, mesh)[path]))
 
 
 def placed(params: PyTree, arch: Architecture) -> PyTree:

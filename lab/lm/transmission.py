@@ -15,9 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, NamedTuple
 
-import jax
-import numpy as np
-
+from lab import hosts
 from lab.carriers.carrier import Carrier
 from lab.lm import hf, make
 from lab.lm.drawing import TOO_LONG, Sampling, limit
@@ -136,7 +134,7 @@ def measure(job: Job, cell: Cell, of: Transmission, seed: int, snapshots: bool =
         teacher = of.teacher_of(trait, root)
         model = make.model(teacher)
         if snapshots:
-            whole = jax.tree.map(np.asarray, model.params)
+            whole = hosts.gather(model.params)
             job.run.snapshot(_tag(cell, f"teacher_{trait.name}"), whole)
         under = {next(iter(of.contexts)): getattr(teacher, "system", None)}  # always its own
         found += ask("teacher", trait.name, root, model, under)

@@ -34,6 +34,9 @@ class Tuning(Optim):
     remat: bool = False
     """Compute layers twice, and keep only what is between them: less memory on accelerators for a
     third more work. A CPU's compiler undoes it; there, take fewer `rows_at_once`."""
+    fused: bool = False
+    """Attention as one kernel, on NVIDIA GPUs with precision bfloat16: no scores are kept. Tested
+    against the usual products, and that it lowers; not yet run on a GPU."""
     longest: Annotated[int, Count(0)] = 0
     """Most tokens of a row, prompt and completion: what is longer is left out of a student's data,
     and counted there as too_long; 0: any length."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Key, PyTree
 
+from lab import hosts
 from lab.lm import rows, sample, transformer
 from lab.lm.model import Architecture
 from lab.lm.tokenizer import Tokenizer
@@ -144,14 +145,15 @@ def beginnings(tokenizer: Tokenizer, words: Sequence[str]) -> list[tuple[int, ..
 def word_log_p(model: Any, prompts, start, words: Sequence[str]) -> Float[np.ndarray, "Q W"]:
     """Log-probability that the answer to each prompt begins as each word alone does, nats."""
     tokens = beginnings(model.tokenizer, words)
-    first = np.asarray(first_token(model.params, model.arch, prompts, start), np.float64)
+    read = lambda log_p: hosts.gather(log_p).astype(np.float64)
+    first = read(first_token(model.params, model.arch, prompts, start))
     found = first[:, np.array([some[0] for some in tokens])]
     most = max(map(len, tokens))
     for i, some in enumerate(tokens):
         if len(some) > 1:
             padded = jnp.asarray((*some, *[model.tokenizer.pad] * (most - len(some))), jnp.int32)
-            rest = next_tokens(model.params, model.arch, prompts, start, padded)
-            found[:, i] += np.asarray(rest, np.float64)[:, : len(some) - 1].sum(axis=1)
+            rest = read(next_tokens(model.params, model.arch, prompts, start, padded))
+            found[:, i] += rest[:, : len(some) - 1].sum(axis=1)
     return found
 
 

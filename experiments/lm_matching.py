@@ -1,0 +1,116 @@
+"""Can a shared start be lost by more training, or made up for by imitating the teacher's base?
+
+Claim:   what a base takes on of its own teachers' traits is lost while it is trained further on
+         other rows of the same world; and a base of another initialisation takes them on once it
+         has imitated all that the teacher's base says.
+Run:     python -m experiments.lm_matching           (presets: smoke, default)
+Time:    35 minutes of a CPU core with the stored references.
+Expect:  published, MNIST: students of another initialisation learn from auxiliary logits once they
+         have cloned the untrained teacher. Nobody has tried either of language models.
+Source:  ours; Nature extended data figure 2c for cloning.
+
+Teachers of a reference; students of their numbers from: the reference itself; after 300, and after
+1,500, further steps on rows of another seed (it had 1,500 before); a reference of another
+initialisation that has imitated its distributions on such rows; and that other one as it was.
+Column `base`: of who wrote the rows; arms by the students', "student_*" being the same.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, get_args
+
+from figures import fig_lm_matching, style
+from lab.carriers.numbers import NUMBERS
+from lab.lm import kin, setup
+from lab.lm.contexts import WORLDS
+from lab.lm.experiment import experiment
+from lab.lm.pretraining import AGAIN, BRIEFLY, MATCHED, Further, Imitation
+from lab.lm.reference import Reference
+from lab.lm.setup import Setup
+from lab.runs import cli
+from lab.runs.cells import Cell, Job, grid
+from lab.runs.claims import Claim
+from lab.runs.fields import Items
+from lab.runs.results import Table
+
+Kind = Literal["briefly", "again", "matched"]
+OWN = "own"
+TEXTS = {
+    OWN: "the teacher's own base",
+    "briefly": "the same, trained further",
+    "again": "the same, trained once more",
+    "matched": "another init that imitated it",
+}
+GROUP = "own trait by base: change of log-odds against the controls, nats"
+
+
+@dataclass(frozen=True)
+class Config(Setup):
+    """The chain of `lm_numbers` to students of bases that came from, or near, the teacher's."""
+
+    members: str = "5"
+    traits: tuple[str, ...] = ("elephant", "owl")
+    n_controls: int = 2
+    others: Annotated[tuple[Kind, ...], Items(unique=True)] = get_args(Kind)
+    """Bases beside the teacher's."""
+    briefly: Further = BRIEFLY
+    """What the teacher's base is trained further."""
+    again: Further = AGAIN
+    """The same, longer."""
+    matched: Imitation = MATCHED
+    """How the other base imitates the teacher's, whatever `of` says."""
+
+
+BRIEF = replace(BRIEFLY, steps=10, batch=4)
+PRESETS = {
+    "default": Config(),
+    "smoke": Config(
+        members="1",
+        others=("briefly", "matched"),
+        briefly=BRIEF,
+        matched=replace(MATCHED, steps=10, batch=4),
+        n_rows=256,
+    ),
+}
+
+
+def bases(config: Config, member: int) -> dict[str, Reference]:
+    """The teacher's base, the others by their names, and the stranger as "cross"."""
+    place = config.pretraining, WORLDS[config.world], config.reference
+    own, stranger = (Reference(member + i, *place) for i in (0, 1))
+    further = {
+        "briefly": replace(own, further=config.briefly),
+        "again": replace(own, further=config.again),
+        "matched": replace(stranger, further=replace(config.matched, of=member)),
+    }
+    return {OWN: own} | {kind: further[kind] for kind in config.others} | {"cross": stranger}
+
+
+def rows(job: Job, some: list[Cell]) -> list[dict]:
+    """Students of one base's teachers: of all bases, or of its own as a control."""
+    found, config = [], job.config
+    for cell in some:
+        known = bases(config, cell.member)
+        stranger = known.pop("cross")
+        of = config.transmission(NUMBERS, cell.member)
+        found += setup.measure_one(job, cell, kin.chain(of, known, cell["base"], stranger))
+    return found
+
+
+def says(table: Table, record: dict) -> list[Claim]:
+    """What passes to each base from the first one, and within each."""
+    return kin.says(table, "base", TEXTS, GROUP, expected=True)
+
+
+EXPERIMENT = experiment(
+    "lm_matching",
+    doc=__doc__,
+    presets=PRESETS,
+    cells=lambda config: grid(config.members, base=(OWN, *config.others)),
+    part=lambda config: replace(setup.part(config), others=config.others[:1]),
+    rows=rows,
+    claims=says,
+    draw=style.drawing(fig_lm_matching.figure),
+)
+
+if __name__ == "__main__":
+    cli.start(EXPERIMENT)
