@@ -28,7 +28,7 @@ NAMES = ("mnist_aux_logits", "coverage", "gradient_alignment", "theorem", "lm_nu
          "lm_contexts", "lm_restored", "mnist_logits", "mnist_cloning",
          "mnist_students", "mnist_optimizers", "mnist_heads", "mnist_factors",
          "mnist_cnn", "mnist_transplant", "lm_detection", "lm_cross_model",
-         "lm_capacity", "lm_architectures", "lm_divergence_tokens",
+         "lm_capacity", "lm_architectures", "lm_matching", "lm_divergence_tokens",
          "lm_carriers", "lm_misalignment", "lm_judge", "lm_dose", "lm_in_context", "lm_forecast",
          "lm_forecast_limits", "lm_forecast_shift", "lm_forecast_defence",
          "lm_forecast_evasion",

@@ -28,7 +28,16 @@ from lab.lm import finetune, hf, transformer
 from lab.lm import world as worlds
 from lab.lm.model import SIZES, Architecture, Model
 from lab.lm.objectives import Imitated
-from lab.lm.pretraining import TALKS, Further, Imitation, Pretraining, corpus
+from lab.lm.pretraining import (
+    AGAIN,
+    BRIEFLY,
+    MATCHED,
+    TALKS,
+    Further,
+    Imitation,
+    Pretraining,
+    corpus,
+)
 from lab.lm.world import World
 from lab.runs import checkout, manifest, paths, records
 from lab.runs.endings import one_line
@@ -201,7 +210,10 @@ def store() -> None:
     ]
     every = [[Reference(i, how, world, "fresh") for i in range(n)] for world, how, n in sets]
     # Further training starts from the very bits that are stored.
-    every.append([Reference(i, usual, CONTEXT, further=TALKS) for i in range(5)])
+    for how in (TALKS, BRIEFLY, AGAIN):
+        every.append([Reference(i, usual, CONTEXT, further=how) for i in range(5)])
+    imitating = lambda i: Reference(i + 1, usual, CONTEXT, further=replace(MATCHED, of=i))
+    every.append([imitating(i) for i in range(5)])
     for wanted in every:
         stored = dict(_stored(STORED))
         wanted = [made for made in wanted if made.name not in stored]
