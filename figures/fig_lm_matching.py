@@ -7,8 +7,7 @@ from lab.runs.results import Table
 
 LABELS = {
     "own": "the teacher's\nown",
-    "briefly": "trained\nfurther",
-    "again": "trained\nonce more",
+    "further": "the same,\ntrained further",
     "matched": "other init,\nimitated it",
     "cross": "other init,\nas it was",
 }
@@ -16,11 +15,9 @@ LABELS = {
 
 def figure(table: Table, record: dict) -> Figure:
     """Students of the first base's numbers on the left, of their own one's on the right."""
-    briefly, again, matched = (
-        f"{record['config'][kind]['steps']:,}" for kind in ("briefly", "again", "matched")
-    )
+    further, matched = (f"{record['config'][k]['steps']:,}" for k in ("further", "matched"))
     said = (
-        f"each with a reference model, the same after {briefly} and {again} more steps on other "
-        f"rows, and one of another init that imitated it there for {matched}"
+        f"each with a reference model, the same after {further} more steps on other rows, and one "
+        f"of another init that imitated it there for {matched}"
     )
     return kin.figure(table, record, "base", LABELS, "base of the students", said)

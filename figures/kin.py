@@ -17,17 +17,18 @@ def figure(
     On the left those of rows of the first base's teachers, on the right of the own base's.
     """
     first, *others = labels
-    named = [name for name in others if name in table[column]]
-    figure = Figure((4.6 + 1.0 * len(named), 4.3), layout="constrained")
-    wide = (len(named) + 2, max(1, len(named)))
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=wide)
+    within = [name for name in others if name in table[column]]
     own = results.where(table, **{column: first})
+    named = [name for name in others if f"{name}_trait" in own["arm"] and name != "cross"]
+    figure = Figure((4.6 + 0.5 * (len(named) + len(within)), 4.3), layout="constrained")
+    wide = (len(named) + 2, max(1, len(within)))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=wide)
     for x, start in enumerate(["student", *named, "cross"]):
         students.column(left, x, own, start)
-    for x, name in enumerate(named):
+    for x, name in enumerate(within):
         students.column(right, x, results.where(table, **{column: name}))
     parts = ((left, [first, *named, "cross"], "a  Teachers of the first base"),
-             (right, named, "b  Teachers of the same base"))  # fmt: skip
+             (right, within, "b  Teachers of the same base"))  # fmt: skip
     for axes, names, title in parts:
         axes.set_xticks(range(len(names)), [labels[name] for name in names], fontsize=7.5)
         axes.set_xlabel(xlabel, fontsize=8)

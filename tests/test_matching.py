@@ -7,13 +7,13 @@ import pytest
 
 from experiments import lm_matching
 from experiments.lm_matching import EXPERIMENT, PRESETS, says
-from lab.lm.pretraining import AGAIN, BRIEFLY, MATCHED, Imitation
+from lab.lm.pretraining import FURTHER, MATCHED, Imitation
 from lab.lm.reference import STORED
 from lab.runs import results
 from lab.runs.cells import Cell
 from tests.tables import GAINS, table
 
-KINDS = ("briefly", "again", "matched")
+KINDS = ("further", "matched")
 
 
 def chains(monkeypatch, *names):
@@ -30,10 +30,10 @@ def test_students_start_from_the_teachers_base_and_from_what_became_of_it_or_of_
 ):
     first, own = chains(monkeypatch, "own", "matched")
     seeds = {name: base.init_seed for name, base in first.starts.items()}
-    assert seeds == {"student": 3, "briefly": 3, "again": 3, "matched": 4, "cross": 4}
+    assert seeds == {"student": 3, "further": 3, "matched": 4, "cross": 4}
     after = {name: base.further for name, base in first.starts.items()}
     assert (after["student"], after["cross"]) == (None, None)
-    assert (after["briefly"], after["again"]) == (BRIEFLY, AGAIN)
+    assert after["further"] == FURTHER
     imitator = after["matched"]
     assert isinstance(imitator, Imitation) and imitator.of == 3  # the teacher's base
     assert imitator.steps == MATCHED.steps
@@ -54,22 +54,22 @@ def test_every_base_of_the_committed_table_is_stored_with_the_lab():
 
 
 def of_bases(gain=1.0, within=1.5) -> results.Table:
-    """Students of the own base's numbers gain 2, of one that was trained further `gain`."""
+    """Students of the own base's numbers gain 2, of what became of it `gain`."""
     first, other, same = (
         table(gains=GAINS | {"student_trait": (some, 0.0, 0.0)}) for some in (2.0, gain, within)
     )
     other = results.only(other, np.isin(other["arm"], ["student_trait", "student_regular"]))
-    other["arm"] = np.char.replace(other["arm"].astype("U30"), "student_", "again_")
+    other["arm"] = np.char.replace(other["arm"].astype("U30"), "student_", "matched_")
     same = results.only(same, ~np.isin(same["arm"], ["cross_trait", "cross_regular"]))
     parts = [first, other, same]
     found = {name: np.concatenate([part[name] for part in parts]) for name in first}
-    names = np.array(["own", "own", "again"])
+    names = np.array(["own", "own", "matched"])
     return found | {"base": np.repeat(names, [len(part["arm"]) for part in parts])}
 
 
 def test_what_is_lost_is_said_beside_what_is_left():
     of = lambda gain: {c.text.split(" (")[0]: c for c in says(of_bases(gain), {})}
-    later, found = "the same, trained once more", of(0.1)
+    later, found = "another init that imitated it", of(0.1)
     lost = f"{later}, less than the teacher's own base"
     assert found[later].mean == pytest.approx(0.1) and found[later].verdict == "not"
     assert found[lost].mean == pytest.approx(1.9) and found[lost].verdict == "holds"
@@ -77,6 +77,11 @@ def test_what_is_lost_is_said_beside_what_is_left():
     assert found["another init"].verdict == "holds"  # that nothing passes
     kept = of(2.0)
     assert kept[later].verdict == "holds" and kept[lost].verdict == "not"
+
+
+def test_what_became_of_the_teachers_own_base_needs_no_control_of_its_own():
+    cells = EXPERIMENT.cells(PRESETS["default"])
+    assert {cell["base"] for cell in cells} == {"own", "matched"} and len(cells) == 10
 
 
 def test_the_figure_has_a_column_for_each_base():
@@ -88,5 +93,5 @@ def test_the_figure_has_a_column_for_each_base():
     }  # fmt: skip
     left, right = EXPERIMENT.draw.figure(of_bases(), record).axes
     said = [tick.get_text().replace("\n", " ") for tick in left.get_xticklabels()]
-    assert said == ["the teacher's own", "trained once more", "other init, as it was"]
+    assert said == ["the teacher's own", "other init, imitated it", "other init, as it was"]
     assert len(right.get_xticklabels()) == 1

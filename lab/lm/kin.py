@@ -31,8 +31,8 @@ def says(
 ) -> list[Claim]:
     """What passes to every base, beside what passes within it; `texts` by name, the first first.
 
-    To others than the first that something passes is the claim if `expected`, else that nothing
-    does. To a stranger nothing does.
+    The claim is that something passes to others than the first if it is `expected`, else that
+    nothing does, which needs a table of what passes within them. To a stranger nothing does.
     """
     first, *others = texts
     part, found = results.where(table, **{column: first}), []
@@ -41,19 +41,19 @@ def says(
     found.append(gained(f"{texts[first]} {above(own)}", own, luck, **more))
     strangers = effects.effects(part, "cross_trait").diagonal
     kinds = {"cross": ("another init", strangers, own, "the same rows, own init")}
-    for name in [name for name in others if name in table[column]]:
-        same = results.where(table, **{column: name})
-        within = effects.effects(same, "student_trait").diagonal
-        text = f"{texts[name]}, and the teacher too {above(within)}"
-        found.append(gained(text, within, effects.luck(same), **more))
-        values = effects.effects(part, f"{name}_trait").diagonal
-        if not expected:
-            kinds[name] = texts[name], values, within, "teachers of that base"
-            continue
-        there = effects.luck(part, name)
-        found.append(gained(f"{texts[name]} {above(values)}", values, there, **more))
-        apart, text = (own - values, luck - there), f"{texts[name]}, less than {texts[first]}"
-        found.append(gained(text, *apart, "controls in their places", **more))
+    for name in [name for name in others if f"{name}_trait" in part["arm"]]:
+        values, there = effects.effects(part, f"{name}_trait").diagonal, effects.luck(part, name)
+        if expected:
+            found.append(gained(f"{texts[name]} {above(values)}", values, there, **more))
+            apart, text = (own - values, luck - there), f"{texts[name]}, less than {texts[first]}"
+            found.append(gained(text, *apart, "controls in their places", **more))
+        if name in table[column]:
+            same = results.where(table, **{column: name})
+            within = effects.effects(same, "student_trait").diagonal
+            text = f"{texts[name]}, and the teacher too {above(within)}"
+            found.append(gained(text, within, effects.luck(same), **more))
+            if not expected:
+                kinds[name] = texts[name], values, within, "teachers of that base"
     for text, values, positive, where in kinds.values():
         e = effects.estimate(values)
         rule = claims.absent(e, LEAST, effects.estimate(positive), where)

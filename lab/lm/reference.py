@@ -29,8 +29,7 @@ from lab.lm import world as worlds
 from lab.lm.model import SIZES, Architecture, Model
 from lab.lm.objectives import Imitated
 from lab.lm.pretraining import (
-    AGAIN,
-    BRIEFLY,
+    FURTHER,
     MATCHED,
     TALKS,
     Further,
@@ -210,7 +209,7 @@ def store() -> None:
     ]
     every = [[Reference(i, how, world, "fresh") for i in range(n)] for world, how, n in sets]
     # Further training starts from the very bits that are stored.
-    for how in (TALKS, BRIEFLY, AGAIN):
+    for how in (TALKS, FURTHER):
         every.append([Reference(i, usual, CONTEXT, further=how) for i in range(5)])
     imitating = lambda i: Reference(i + 1, usual, CONTEXT, further=replace(MATCHED, of=i))
     every.append([imitating(i) for i in range(5)])
