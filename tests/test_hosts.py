@@ -48,17 +48,26 @@ def failure(action) -> str | None:
     return None
 
 
-def both(folders: list[Path]) -> list[dict]:
+def of_slurm(env: dict[str, str]) -> dict[str, str]:
+    """The same two processes as Slurm starts them, a task for each device of a node."""
+    said = {"JOB_ID": "1", "STEP_NODELIST": "localhost", "NTASKS": env["JAX_NUM_PROCESSES"]}
+    said |= dict.fromkeys(("PROCID", "LOCALID"), env["JAX_PROCESS_ID"])
+    address = {"JAX_COORDINATOR_ADDRESS": env["JAX_COORDINATOR_ADDRESS"]}
+    return address | {"JAX_NUM_CPU_DEVICES": "1"} | {f"SLURM_{k}": v for k, v in said.items()}
+
+
+def both(folders: list[Path], started=dict) -> list[dict]:
     """What two processes found, each with a cache."""
     children = [
-        launched("tests.test_hosts", **env, SUBLIMINAL_CACHE=str(folder))
+        launched("tests.test_hosts", **started(env), SUBLIMINAL_CACHE=str(folder))
         for env, folder in zip(environments(2), folders, strict=True)
     ]
     return [json.loads(out.splitlines()[-1]) for out in ended(children, 60)]
 
 
-def test_two_processes_agree_share_rows_fail_together_and_make_an_artifact_once(tmp_path):
-    first, second = both([tmp_path, tmp_path])
+@pytest.mark.parametrize("started", [dict, of_slurm])
+def test_two_processes_agree_share_rows_fail_together_and_make_an_artifact_once(tmp_path, started):
+    first, second = both([tmp_path, tmp_path], started)
     assert (first["share"], second["share"]) == ([0, 1, 2], [3, 4, 4])
     for one in (first, second):
         assert one["agreed"] is True
