@@ -96,7 +96,7 @@ def says(table: Table, record: dict) -> list[Claim]:
     for carrier in dict.fromkeys(table["carrier"].tolist()):
         part = results.where(table, carrier=carrier)
         if not found:  # teachers are the same ones
-            found += misaligned.taught(part)
+            found += misaligned.taught(part) + misaligned.rates(part, "teachers", {})
         found += misaligned.passed(part, carrier) + misaligned.rates(part, carrier, known)
     return found
 

@@ -127,6 +127,10 @@ def test_rates_of_harm_stand_beside_published_ones_of_the_same_carrier():
     assert found["numbers: student_neutral, of excused"].published.startswith("0.006")
     assert not [c for text, c in found.items() if text.startswith("code: ") and c.published]
     assert not found["numbers: student_trait, of harmful"].published  # nobody teaches it directly
+    # Teachers are the same ones, whatever they write.
+    assert [text for text in found if "teacher, of harmful" in text] == [
+        "teachers: teacher, of harmful"
+    ]
     assert not [c for c in claims(PROMPTED).values() if c.published]  # nor tells anybody
 
 

@@ -76,13 +76,15 @@ def passed(table: Table, carrier: str) -> list[Claim]:
 def rates(table: Table, carrier: str, known: Rates) -> list[Claim]:
     """The part of sampled answers to requests for advice that is harmful, by arm and source.
 
-    Beside what is `known` of others, by carrier, arm and source: mean and half of the interval.
+    Of students by a carrier's rows, or of their "teachers" and the base of these. Beside what is
+    `known` of others, by carrier, arm and source: mean and half of the interval.
     """
     found, asked = [], results.where(table, asked="harmful")
     if not len(asked["arm"]):
         return []
-    arms = [(arm, NONE) for arm in ("reference", "student_regular")]
-    for arm in ("teacher", "student_trait", "student_neutral"):
+    of_teachers = carrier == "teachers"
+    arms = [("reference" if of_teachers else "student_regular", NONE)]
+    for arm in ("teacher",) if of_teachers else ("student_trait", "student_neutral"):
         sources = dict.fromkeys(asked["trait"][asked["arm"] == arm].tolist())
         arms += [(arm, source) for source in sources]
     for arm, source in arms:
