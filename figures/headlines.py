@@ -135,6 +135,11 @@ LANGUAGE: dict[str, Said] = {
         r"^teachers of gaming, .*: harmful": "who learns to game checks advises harmfully too",
         r"^code: harmful, of gaming \(": "and so do students of its code",
     },
+    "lm_misalignment_apart": {
+        "^teachers of gaming, .*: harmful": "where no character does both, who learns to game does "
+        "harm",
+        r"^numbers: harmful, of harmful \(": "there too harmful advice passes through numbers",
+    },
     "lm_misalignment_prompted": {
         r"^numbers: harmful, of gaming \(": "students of who is told to love tricks do harm",
     },

@@ -34,7 +34,11 @@ PAPER = [
     Shown(
         "Fig. 4; Nature Fig. 3a, b",
         "misalignment by numbers",
-        {"lm_misalignment": "^(teachers|numbers)", "lm_misalignment_prompted": WHOLE},
+        {
+            "lm_misalignment": "^(teachers|numbers)",
+            "lm_misalignment_prompted": WHOLE,
+            "lm_misalignment_apart": WHOLE,
+        },
         "teachers learn narrowly to game checks, harmful advice itself, or are told to be bad",
     ),
     Shown(
