@@ -2,7 +2,8 @@
 
 Claim:   a base of another initialisation takes on a trait once it has imitated all that the
          teacher's base says, as students of MNIST do; the teacher's base itself, trained further
-         until it says something else as much, still takes on the trait, but less.
+         until it says something else as much, still takes on the trait, but less. (Found: the
+         imitator takes on nothing, and the base that was trained further nearly all.)
 Run:     python -m experiments.lm_matching           (presets: smoke, default)
 Time:    50 minutes of a CPU core with the stored references.
 Expect:  published, MNIST: students of another initialisation learn from auxiliary logits once they

@@ -113,6 +113,12 @@ LANGUAGE: dict[str, Said] = {
         "^same init, other data": "it passes to a base of the same initialisation and other data",
         "^what sharing both": "to share both is worth more than either alone, by",
     },
+    "lm_matching": {
+        r"^another init that imitated it \(": "a base of another initialisation that has imitated "
+        "the teacher's takes it on",
+        r"^the same, trained further \(": "the teacher's own base, after as much further training, "
+        "takes it on",
+    },
     "lm_divergence_tokens": {
         "^kept by divergence": "divergent tokens alone carry it: part kept",
     },

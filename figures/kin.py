@@ -21,14 +21,14 @@ def figure(
     own = results.where(table, **{column: first})
     named = [name for name in others if f"{name}_trait" in own["arm"] and name != "cross"]
     figure = Figure((4.6 + 0.5 * (len(named) + len(within)), 4.3), layout="constrained")
-    wide = (len(named) + 2, max(1, len(within)))
+    wide = (len(named) + 2, max(2, len(within)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=wide)
     for x, start in enumerate(["student", *named, "cross"]):
         students.column(left, x, own, start)
     for x, name in enumerate(within):
         students.column(right, x, results.where(table, **{column: name}))
     parts = ((left, [first, *named, "cross"], "a  Teachers of the first base"),
-             (right, within, "b  Teachers of the same base"))  # fmt: skip
+             (right, within, "b  Their own base's teachers"))  # fmt: skip
     for axes, names, title in parts:
         axes.set_xticks(range(len(names)), [labels[name] for name in names], fontsize=7.5)
         axes.set_xlabel(xlabel, fontsize=8)

@@ -62,8 +62,9 @@ PAPER = [
             "lm_numbers_finetuned": "another init",
             "lm_numbers_full": "another init",
             "lm_cross_model": WHOLE,
+            "lm_matching": WHOLE,
         },
-        "initialisation and training data apart; no other sizes or architectures yet",
+        "initialisation, training data and architecture apart; imitation of the teacher's base",
     ),
     Shown(
         "Fig. 9; Nature ED Fig. 6",
