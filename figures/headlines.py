@@ -113,6 +113,12 @@ LANGUAGE: dict[str, Said] = {
         "^same init, other data": "it passes to a base of the same initialisation and other data",
         "^what sharing both": "to share both is worth more than either alone, by",
     },
+    "lm_architectures": {
+        r"^other heads \(": "to a base of its seed, rows and initial numbers, but with other heads, it "
+        "does not",
+        "^other heads, and the teacher": "within such bases it does",
+        r"^an output head of its own \(": "nor to one with an output head of its own",
+    },
     "lm_matching": {
         r"^another init that imitated it \(": "a base of another initialisation that has imitated "
         "the teacher's takes it on",
