@@ -114,8 +114,8 @@ LANGUAGE: dict[str, Said] = {
         "^what sharing both": "to share both is worth more than either alone, by",
     },
     "lm_architectures": {
-        r"^other heads \(": "to a base of its seed, rows and initial numbers, but with other heads, it "
-        "does not",
+        r"^other heads \(": "to a base of its seed, rows and initial numbers, but with other "
+        "heads, it does not",
         "^other heads, and the teacher": "within such bases it does",
         r"^an output head of its own \(": "nor to one with an output head of its own",
     },
