@@ -251,6 +251,7 @@ def test_distances_of_a_part_do_not_say_how_far_a_whole_cell_may_be():
 @pytest.mark.parametrize("name", NAMES)
 def test_how_far_whole_cells_are_was_measured_on_two_versions_of_python(name):
     record, _, _ = cell_of(name)
+    spread_of(name)
     assert set(command.tolerances(name, part=False)) == set(record["units"])
     whole = [label for label in command.spread()[name] if replay.PART not in label]
     assert len({label.split(", jax")[0] for label in whole}) > 1
