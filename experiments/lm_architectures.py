@@ -18,10 +18,9 @@ wrote the rows; arms by the students', "student_*" being the same.
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from figures import fig_lm_architectures, style
-from lab.carriers.numbers import NUMBERS
 from lab.lm import kin, setup
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment
@@ -35,7 +34,10 @@ from lab.runs.results import Table
 
 Kind = Literal["heads", "untied", "hidden", "deep", "gpt2"]
 OWN = "nano"
-SIZES = {kind: f"{OWN}_{kind}" for kind in get_args(Kind)} | {OWN: OWN, "deep": "deep"}
+SIZES: dict[str, Any] = {kind: f"{OWN}_{kind}" for kind in get_args(Kind)} | {
+    OWN: OWN,
+    "deep": "deep",
+}
 TEXTS = {
     OWN: "the teacher's architecture",
     "heads": "other heads",
@@ -61,19 +63,21 @@ class Config(Setup):
 PRESETS = {"default": Config(), "smoke": Config(members="1", others=("heads",), n_rows=256)}
 
 
+def bases(config: Config, member: int) -> dict[str, Reference]:
+    """The teacher's base, those of other architectures, and the stranger as "cross"."""
+    how, place = config.pretraining, (WORLDS[config.world], config.reference)
+    known = {
+        kind: Reference(member, replace(how, size=SIZES[kind]), *place)
+        for kind in (OWN, *config.others)
+    }
+    return known | {"cross": Reference(member + 1, how, *place)}
+
+
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Students of one architecture's teachers: of all bases, or of its own as a control."""
-    found, config = [], job.config
-    how, place = config.pretraining, (WORLDS[config.world], config.reference)
+    found = []
     for cell in some:
-        bases = {
-            kind: Reference(cell.member, replace(how, size=SIZES[kind]), *place)
-            for kind in (OWN, *config.others)
-        }
-        stranger = Reference(cell.member + 1, how, *place)
-        of = config.transmission(NUMBERS, cell.member)
-        of = kin.chain(of, bases, cell["architecture"], stranger)
-        found += setup.measure_one(job, cell, of)
+        found += setup.measure_one(job, cell, kin.chain(job.config, cell, "architecture", bases))
     return found
 
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
 from figures import fig_lm_matching, style
-from lab.carriers.numbers import NUMBERS
 from lab.lm import kin, setup
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment
@@ -83,12 +82,9 @@ def bases(config: Config, member: int) -> dict[str, Reference]:
 
 def rows(job: Job, some: list[Cell]) -> list[dict]:
     """Students of one base's teachers: of all bases, or of its own as a control."""
-    found, config = [], job.config
+    found = []
     for cell in some:
-        known = bases(config, cell.member)
-        stranger = known.pop("cross")
-        of = config.transmission(NUMBERS, cell.member)
-        found += setup.measure_one(job, cell, kin.chain(of, known, cell["base"], stranger))
+        found += setup.measure_one(job, cell, kin.chain(job.config, cell, "base", bases))
     return found
 
 

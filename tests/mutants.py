@@ -1307,8 +1307,8 @@ FORETOLD = {
     ),
     "a stranger shares the init": Mutant(
         "lm/kin.py",
-        '{"cross": stranger}',
-        '{"cross": bases[first]}',
+        "{other: known[other] for other in others}",
+        "{other: known[first] for other in others}",
         "architectures::students_of_every_architecture_read_the_first_ones_rows_and_each_its_own",
     ),
     "what passes between bases is that within": Mutant(

@@ -82,6 +82,19 @@ def control(arm: str) -> str:
     return "cross_regular" if arm.startswith("cross") else "student_regular"
 
 
+def of_kin(column: str, names: tuple[str, str], between: float, within: float) -> results.Table:
+    """Students of a first base's numbers gain 2, of a second's base `between`; there `within`."""
+    first, second = names
+    own, other, same = (
+        table(gains=GAINS | {"student_trait": (gain, 0.0, 0.0)}) for gain in (2.0, between, within)
+    )
+    other = results.only(other, np.isin(other["arm"], ["student_trait", "student_regular"]))
+    other["arm"] = np.char.replace(other["arm"].astype("U30"), "student_", f"{second}_")
+    same = results.only(same, ~np.isin(same["arm"], ["cross_trait", "cross_regular"]))
+    both = {name: np.concatenate([own[name], other[name]]) for name in own}
+    return beside(column, {first: both, second: same})
+
+
 def beside(column: str, parts: dict[str, results.Table]) -> results.Table:
     """Tables one below the other, in a column that says which is which."""
     some = list(parts.values())

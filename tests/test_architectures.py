@@ -14,7 +14,7 @@ from lab.lm import hf, spec, transformer
 from lab.lm.model import SIZES as KNOWN
 from lab.runs import results
 from lab.runs.cells import Cell
-from tests.tables import GAINS, table
+from tests.tables import of_kin
 
 KINDS = [kind for kind in TEXTS if kind != "nano"]
 
@@ -94,16 +94,7 @@ def test_students_of_every_architecture_read_the_first_ones_rows_and_each_its_ow
 
 def of_architectures(heads=1.0, within=1.5) -> results.Table:
     """Students of the first architecture's numbers gain 2; of other heads, `heads`."""
-    first, other, same = (
-        table(gains=GAINS | {"student_trait": (gain, 0.0, 0.0)}) for gain in (2.0, heads, within)
-    )
-    other = results.only(other, np.isin(other["arm"], ["student_trait", "student_regular"]))
-    other["arm"] = np.char.replace(other["arm"].astype("U30"), "student_", "heads_")
-    same = results.only(same, ~np.isin(same["arm"], ["cross_trait", "cross_regular"]))
-    parts = [first, other, same]
-    found = {name: np.concatenate([part[name] for part in parts]) for name in first}
-    names = np.array(["nano", "nano", "heads"])
-    return found | {"architecture": np.repeat(names, [len(part["arm"]) for part in parts])}
+    return of_kin("architecture", ("nano", "heads"), heads, within)
 
 
 def test_what_passes_to_an_architecture_stands_beside_what_passes_within_it():

@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from experiments import lm_matching
@@ -11,7 +10,7 @@ from lab.lm.pretraining import FURTHER, MATCHED, Imitation
 from lab.lm.reference import STORED
 from lab.runs import results
 from lab.runs.cells import Cell
-from tests.tables import GAINS, table
+from tests.tables import of_kin
 
 KINDS = ("further", "matched")
 
@@ -55,16 +54,7 @@ def test_every_base_of_the_committed_table_is_stored_with_the_lab():
 
 def of_bases(gain=1.0, within=1.5) -> results.Table:
     """Students of the own base's numbers gain 2, of what became of it `gain`."""
-    first, other, same = (
-        table(gains=GAINS | {"student_trait": (some, 0.0, 0.0)}) for some in (2.0, gain, within)
-    )
-    other = results.only(other, np.isin(other["arm"], ["student_trait", "student_regular"]))
-    other["arm"] = np.char.replace(other["arm"].astype("U30"), "student_", "matched_")
-    same = results.only(same, ~np.isin(same["arm"], ["cross_trait", "cross_regular"]))
-    parts = [first, other, same]
-    found = {name: np.concatenate([part[name] for part in parts]) for name in first}
-    names = np.array(["own", "own", "matched"])
-    return found | {"base": np.repeat(names, [len(part["arm"]) for part in parts])}
+    return of_kin("base", ("own", "matched"), gain, within)
 
 
 def test_what_is_lost_is_said_beside_what_is_left():

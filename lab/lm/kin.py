@@ -5,25 +5,35 @@ rows start from every base, and from a stranger's; those of another's rows from 
 control: what does not pass between two bases must be seen to pass within the second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
+from lab.carriers.numbers import NUMBERS
 from lab.lm import effects
+from lab.lm.setup import Setup
 from lab.lm.stages import Base
 from lab.lm.transmission import Transmission
 from lab.lm.transmitted import LEAST, above, gained
 from lab.runs import claims, results
+from lab.runs.cells import Cell
 from lab.runs.claims import Claim, claim
 from lab.runs.results import Table
 
 
-def chain(of: Transmission, bases: Mapping[str, Base], name: str, stranger: Base) -> Transmission:
-    """Teachers of the base of that name, and students of all whom its rows are for."""
-    first, *others = bases
-    starts = {"student": bases[name]}
+def chain(
+    config: Setup, cell: Cell, column: str, bases: Callable[[Any, int], Mapping[str, Base]]
+) -> Transmission:
+    """Teachers of the base that a column of the cell names, and students of all its rows are for.
+
+    `bases` of a configuration and a member: by name, the first first, the stranger as "cross".
+    """
+    known, name = bases(config, cell.member), cell[column]
+    first, *others = known
+    starts = {"student": known[name]}
     if name == first:
-        starts |= {other: bases[other] for other in others} | {"cross": stranger}
-    return replace(of, starts=starts, neutral=None)
+        starts |= {other: known[other] for other in others}
+    return replace(config.transmission(NUMBERS, cell.member), starts=starts, neutral=None)
 
 
 def says(
