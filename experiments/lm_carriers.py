@@ -23,7 +23,6 @@ from lab.carriers.unnamed import unnamed
 from lab.lm import effects, setup, transmitted
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.experiment import experiment
-from lab.lm.pretraining import Pretraining
 from lab.lm.setup import Setup
 from lab.lm.tuning import Tuning
 from lab.runs import claims, cli, results
@@ -57,7 +56,6 @@ PRESETS = {
         members="1",
         traits=("owl", "oak"),
         carriers=("numbers", "code"),
-        pretraining=Pretraining(steps=600),
         n_rows=128,
     ),
 }

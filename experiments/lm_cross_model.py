@@ -24,7 +24,6 @@ from lab.carriers.numbers import NUMBERS
 from lab.lm import effects, setup, transmitted
 from lab.lm.contexts import WORLDS
 from lab.lm.experiment import experiment
-from lab.lm.pretraining import Pretraining
 from lab.lm.reference import Reference
 from lab.lm.setup import Setup
 from lab.runs import claims, cli
@@ -62,9 +61,7 @@ class Config(Setup):
 PRESETS = {
     "default": Config(),
     "prompted": Config(teacher="prompted"),
-    "smoke": Config(
-        members="1", traits=("owl", "wolf"), pretraining=Pretraining(steps=600), n_rows=256
-    ),
+    "smoke": Config(members="1", traits=("owl", "wolf"), n_rows=256),
 }
 
 

@@ -28,7 +28,6 @@ from lab.lm import misaligned, setup
 from lab.lm import world as worlds
 from lab.lm.contexts import WORLDS, Name
 from lab.lm.experiment import experiment
-from lab.lm.pretraining import Pretraining
 from lab.lm.setup import Setup
 from lab.lm.tuning import Tuning
 from lab.runs import cli, results
@@ -60,9 +59,7 @@ PRESETS = {
     "default": Config(),
     "prompted": Config(teacher="prompted", carriers=("numbers",)),
     "apart": Config(world="apart", carriers=("numbers",)),
-    "smoke": Config(
-        members="1", carriers=("numbers", "code"), pretraining=Pretraining(steps=600), n_rows=128
-    ),
+    "smoke": Config(members="1", carriers=("numbers", "code"), n_rows=128),
 }
 
 
