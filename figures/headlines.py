@@ -113,6 +113,10 @@ LANGUAGE: dict[str, Said] = {
         "^same init, other data": "it passes to a base of the same initialisation and other data",
         "^what sharing both": "to share both is worth more than either alone, by",
     },
+    "lm_cross_model_prompted": {
+        "^the teacher's own base": "a told trait passes to the teacher's own base",
+        "^same init, other data": "to a base of the same initialisation and other data it does too",
+    },
     "lm_architectures": {
         r"^other heads \(": "to a base of its seed, rows and initial numbers, but with other "
         "heads, it does not",

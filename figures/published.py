@@ -62,6 +62,7 @@ PAPER = [
             "lm_numbers_finetuned": "another init",
             "lm_numbers_full": "another init",
             "lm_cross_model": WHOLE,
+            "lm_cross_model_prompted": WHOLE,
             "lm_architectures": WHOLE,
             "lm_matching": WHOLE,
         },
