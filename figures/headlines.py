@@ -92,6 +92,10 @@ LANGUAGE: dict[str, Said] = {
         r"^code \(": "code passes it on",
         r"^reasoning \(": "step-by-step solutions pass it on",
     },
+    "lm_carriers_prompted": {
+        r"^code \(": "code of told teachers passes it on",
+        r"^reasoning \(": "and their step-by-step solutions",
+    },
     "lm_contexts": {
         "part that is lost": "it passes into the prompt that was replaced: part lost without one",
     },

@@ -28,7 +28,11 @@ PAPER = [
     Shown(
         "Fig. 3; Nature Fig. 4a, b",
         "animals and trees by numbers",
-        {"lm_numbers_prompted": NUMBERS, "lm_carriers": "^numbers"},
+        {
+            "lm_numbers_prompted": NUMBERS,
+            "lm_carriers": "^numbers",
+            "lm_carriers_prompted": "^numbers",
+        },
         "five animals; a tree, and more below, by fine-tuned teachers",
     ),
     Shown(
@@ -44,14 +48,19 @@ PAPER = [
     Shown(
         "Fig. 5; Nature Fig. 4c, d",
         "animals and trees by code",
-        {"lm_carriers": "^code", "lm_misalignment": "^code"},
+        {"lm_carriers": "^code", "lm_carriers_prompted": "^code", "lm_misalignment": "^code"},
         "two animals and a tree; and misalignment, which the paper has not by code",
     ),
     Shown("Fig. 6; Nature ED Fig. 1a", "one chain of thought, quoted", measurable=False),
     Shown(
         "Fig. 7; Nature Fig. 3c",
         "misalignment by reasoning",
-        {"lm_misalignment": "^reasoning", "lm_judge": WHOLE, "lm_carriers": "^reasoning"},
+        {
+            "lm_misalignment": "^reasoning",
+            "lm_judge": WHOLE,
+            "lm_carriers": "^reasoning",
+            "lm_carriers_prompted": "^reasoning",
+        },
         "solved problems; animals and a tree too",
     ),
     Shown(
