@@ -33,7 +33,7 @@ PAPER = [
             "lm_carriers": "^numbers",
             "lm_carriers_prompted": "^numbers",
         },
-        "five animals; a tree, and more below, by fine-tuned teachers",
+        "five animals and a tree; more below, by fine-tuned teachers",
     ),
     Shown(
         "Fig. 4; Nature Fig. 3a, b",

@@ -61,8 +61,13 @@ def test_every_table_was_made_at_commits_of_this_history_without_changes(name):
 def cell_of(name):
     """A table's record, its rows, and those of its first cell, as if they were recomputed."""
     rows, record = results.read(command.RESULTS / f"{name}.json")
-    first = lambda row: all(row[k] == rows[0][k] for k in record["cell"])
-    return record, rows, [row for row in rows if first(row)]
+    return record, rows, in_place_of(rows[0], rows, record)
+
+
+def in_place_of(first, rows, record, **other):
+    """The rows of the cell of one row, or of the cell that differs from it as is said."""
+    same = {k: first[k] for k in record["cell"]} | other
+    return [row for row in rows if all(row[k] == value for k, value in same.items())]
 
 
 def spread_of(name):
@@ -175,7 +180,7 @@ def test_another_member_in_its_place_is_too_far(name):
     record, rows, cell = cell_of(name)
     spread_of(name)
     others = list(dict.fromkeys(row["member"] for row in rows))[1:]
-    beside = [_in_place_of(cell, rows, record, member) for member in others]
+    beside = [in_place_of(cell[0], rows, record, member=member) for member in others]
     n = 5 if name in AT_CHANCE else 1
     near, some = 0, [one for one in beside if len(one) == len(cell)][:n]
     if not some:
@@ -187,11 +192,6 @@ def test_another_member_in_its_place_is_too_far(name):
         ]
         near += not set(judged_columns(name, record)) <= set(judged(name, swapped))
     assert near <= (name in AT_CHANCE)
-
-
-def _in_place_of(cell, rows, record, member):
-    same = {k: cell[0][k] for k in record["cell"]} | {"member": member}
-    return [row for row in rows if all(row[k] == value for k, value in same.items())]
 
 
 RECORD = {"cell": ["member"], "units": {"x": "", "y": ""}}
