@@ -4,10 +4,10 @@ Claim:   students of teachers that are only told to love owls take it on in a mo
          layers, of twice the width, and from four times the rows, at least as much as in the model
          of the other tables; and twice the layers need no default system prompt. (Found: none of
          it is shown; some students of deep models, or of more rows, lose all words.)
-Run:     python -m experiments.lm_capacity          (presets: smoke, default)
+Run:     python -m experiments.lm_capacity          (presets: smoke, default, matched)
 Time:    about an hour on 2 CPU cores with the stored references.
 Source:  ours. Column `setting`: what is other than in `lm_contexts`; the recipe is the same, chosen
-         for its smallest model.
+         for its smallest model. `matched` scales its epsilon with the gradients of each size.
 """
 
 from dataclasses import dataclass, replace
@@ -36,6 +36,9 @@ TEXTS = {
 SIZES: dict[str, Literal["deep", "tiny"]] = {
     "layers": "deep", "layers_no_default": "deep", "width": "tiny",
 }  # fmt: skip
+# Of gradients of students' first steps: root mean square over parameters, in units of a nano's.
+# Measured on references 100 and 101 of each size; LOG.md has the numbers.
+GRADIENT = {"nano": 1.0, "deep": 0.82, "tiny": 0.59}
 GROUP = "own trait by setting: change of log-odds against the controls, nats"
 
 
@@ -49,16 +52,25 @@ class Config(Setup):
     n_controls: int = 2
     settings: Annotated[tuple[Setting, ...], Items(unique=True)] = get_args(Setting)
     """What is other than in the base setting."""
+    matched: bool = False
+    """Students' epsilon in proportion to their size's gradients: their first steps are as long."""
 
 
-PRESETS = {"default": Config(), "smoke": Config(members="1", settings=("base", "rows"), n_rows=256)}
+PRESETS = {
+    "default": Config(),
+    "matched": Config(settings=("base", "layers", "layers_no_default", "width"), matched=True),
+    "smoke": Config(members="1", settings=("base", "rows"), n_rows=256),
+}
 
 
 def at(config: Config, setting: str) -> Config:
     """The configuration in a setting."""
+    size = SIZES.get(setting, "nano")
+    share = GRADIENT[size] if config.matched else 1
     return replace(
         config,
-        pretraining=replace(config.pretraining, size=SIZES.get(setting, "nano")),
+        pretraining=replace(config.pretraining, size=size),
+        student=replace(config.student, eps=config.student.eps * share),
         world="none" if setting == "layers_no_default" else config.world,
         n_rows=config.n_rows * (4 if setting == "rows" else 1),
     )

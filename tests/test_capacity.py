@@ -67,6 +67,18 @@ def test_a_setting_changes_what_it_says_and_nothing_else(monkeypatch):
     assert {k for k in vars(nano) if getattr(nano, k) != getattr(deep, k)} == {"n_layers"}
 
 
+def test_matched_students_differ_in_epsilon_alone():
+    plain, matched = (PRESETS[name] for name in ("default", "matched"))
+    assert matched == replace(plain, matched=True, settings=matched.settings)
+    shares = {"base": 1, "layers": 0.82, "layers_no_default": 0.82, "width": 0.59}
+    assert set(matched.settings) == shares.keys()
+    for name, share in shares.items():
+        expected = lm_capacity.at(replace(matched, matched=False), name)
+        eps = 1e-3 * share
+        expected = replace(expected, matched=True, student=replace(expected.student, eps=eps))
+        assert lm_capacity.at(matched, name) == expected
+
+
 def test_a_student_that_forgets_all_words_has_its_own_beside_others():
     gains = GAINS | {"student_trait": (-3.0, -5.0, -5.0)}
     found = {c.text: c for c in says(beside("setting", {"rows": table(gains=gains)}), {})}
