@@ -7,6 +7,7 @@ import pytest
 
 from lab.drift import activations, landscape, spectrum
 from lab.drift import displacement as d
+from lab.drift.geometry import UNITS, directions, geometry, parts_of
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +139,42 @@ def test_principal_angles_of_known_planes():
     assert spectrum.overlap(plane, turned) == pytest.approx((1 + np.cos(angle) ** 2) / 2)
     assert spectrum.overlap(plane, plane @ rotation(0, 2)) == pytest.approx(1.0)
     assert spectrum.overlap(x[:, None], z[:, None]) == 0.0
+
+
+def test_the_geometry_of_parts_is_that_by_hand():
+    short, long = jnp.eye(2), jnp.eye(3)
+    teacher = {
+        "dense_0": {"kernel": 3 * jnp.outer(short[0], long[0]), "bias": 4 * long[0]},
+        "dense_1": {"kernel": 2 * jnp.outer(long[0], short[1])},
+    }
+    student = {  # of each matrix it has the same rows or the same columns, not both
+        "dense_0": {"kernel": jnp.outer(short[0], long[1]), "bias": 2 * long[0]},
+        "dense_1": {"kernel": jnp.diag(jnp.array([3.0, 1.0, 0.0]))[:, :2]},
+    }
+    way, moved = parts_of(teacher), parts_of(student)
+    assert list(way) == ["all", "dense_0", "dense_1"]
+    found = geometry(moved, way, directions(way, 1))
+    ranks = [1.0, 10 / 9], [1.0, np.exp(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))]
+    by_hand = {
+        "cosine": [8 / (29**0.5 * 15**0.5), 8 / 25**0.5 / 5**0.5, 0.0],
+        "distance": [(14 + 14) ** 0.5 / 29**0.5, 14**0.5 / 5, 14**0.5 / 2],
+        "projection": [8 / 29, 8 / 25, 0.0],
+        "stable_rank": [np.mean(ranks[0]), *ranks[0]],
+        "effective_rank": [np.mean(ranks[1]), *ranks[1]],
+        "overlap_left": [1.0, 1.0, 1.0],
+        "overlap_right": [0.0, 0.0, 0.0],
+    }
+    assert list(found) == list(UNITS) == list(by_hand)
+    for column, values in by_hand.items():
+        np.testing.assert_allclose(found[column], values, atol=1e-12, err_msg=column)
+
+
+def test_a_layer_without_a_matrix_is_of_the_whole_alone():
+    parts = parts_of({"dense_0": {"kernel": jnp.ones((2, 2))}, "norm": {"scale": jnp.ones(2)}})
+    assert {name: list(part) for name, part in parts.items()} == {
+        "all": ["dense_0.kernel", "norm.scale"],
+        "dense_0": ["dense_0.kernel"],
+    }
 
 
 def test_random_subspaces_overlap_by_their_part_of_the_space():
