@@ -1,8 +1,8 @@
 """Language drift: what is measured of known models, and whole chains in a tiny world."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,104 +10,74 @@ import pytest
 from experiments import lm_drift
 from lab import cache
 from lab.drift import decoders, drifted, language
-from lab.lm import contexts, transformer
+from lab.lm import contexts
 from lab.lm import world as worlds
-from lab.lm.model import Model, Size
 from lab.lm.setup import Setup
 from lab.runs import replay, results
-from lab.traits import measures
+from lab.runs.cells import Cell
+from lab.traits.named import trait_of
 from tests import process
 from tests.tiny import CHAT, HOW, RIVERS, TEACHING, TIDES, TUNING, small_models
-
-QUESTIONS = RIVERS.questions[:6]
-
-
-@pytest.fixture(scope="module")
-def three():
-    """A reference, a teacher beside it, and what students of two such teachers are asked."""
-    tokenizer = worlds.tokenizer(CHAT)
-    arch = Size(8, 2, 2, 1, 4, 8).with_tokens(tokenizer.n_tokens)
-    first, way = (transformer.init(jax.random.key(seed), arch) for seed in (0, 1))
-    first = first | {"embed": 10 * first["embed"]}
-    teacher = jax.tree.map(lambda x, w: x + 0.3 * w, first, way)
-    model = Model(arch, first, tokenizer)
-    return model, teacher, decoders.questions(model, QUESTIONS)
-
-
-@pytest.fixture(scope="module")
-def look(three):
-    """What is measured of parameters that began at the reference."""
-    model, teacher, asked = three
-    at = decoders.marks(model.arch, model.params, teacher, asked, jax.random.key(0))
-    stream = lambda params: decoders.streams(model.arch, params, asked.tokens, asked.start)
-    base, taught = stream(model.params), jnp.stack([stream(teacher), stream(model.params)])
-    word = model.tokenizer.encode("rhine")[0]
-    return lambda params: decoders.measure(
-        model.arch, at, base, taught, 0, model.params, params, asked, word
-    )
-
-
-def odds(model, params, asked):
-    word = model.tokenizer.encode("rhine")[0]
-    log_p = measures.first_token(params, model.arch, asked.tokens, asked.start)
-    return float(measures.log_odds(np.asarray(log_p, np.float64)[:, word : word + 1])[0])
-
-
-def test_a_teacher_is_at_its_own_end_and_the_reference_at_its_start(three, look):
-    model, teacher, asked = three
-    end, begin = look(teacher), look(model.params)
-    heads = [f"layers.{i}.{h}" for i in (0, 1) for h in ("kv.0", "head.0", "head.1")]
-    assert list(end) == ["all", "embed", "layers.0", "layers.1", *heads]
-    for part, columns in end.items():
-        assert columns["cosine"] == pytest.approx(1, abs=1e-5), part
-        assert columns["distance"] == pytest.approx(0, abs=1e-5)
-        assert columns["fisher"] == pytest.approx(0, abs=1e-5)
-        assert columns["cka"] == pytest.approx(1, abs=1e-4)
-        assert columns["barrier"] == pytest.approx(0, abs=1e-5)  # from itself to itself
-        assert columns["overlap_left"] == pytest.approx(1, abs=1e-4)
-        assert begin[part]["cosine"] == begin[part]["projection"] == 0
-        assert begin[part]["distance"] == pytest.approx(1)
-        assert begin[part]["fisher"] == pytest.approx(1, abs=1e-5)
-        for column in ("log_odds", "steered"):  # nothing moved, and nothing added
-            assert begin[part][column] == pytest.approx(odds(model, model.params, asked), abs=1e-4)
-    assert end["all"]["log_odds"] == pytest.approx(odds(model, teacher, asked), abs=1e-4)
-    assert abs(end["all"]["log_odds"] - begin["all"]["log_odds"]) > 0.01
-
-
-def test_a_layers_displacement_alone_is_that_of_a_model_with_that_layer(three, look):
-    model, teacher, asked = three
-    layers = model.params["layers"] | {"1": teacher["layers"]["1"]}
-    mixed = model.params | {"layers": layers}
-    found = look(teacher)["layers.1"]["log_odds"]
-    assert found == pytest.approx(odds(model, mixed, asked), abs=1e-4)
-    alone = look(mixed)
-    assert alone["layers.1"]["cosine"] == pytest.approx(1, abs=1e-5)
-    assert alone["layers.0"]["cosine"] == alone["embed"]["cosine"] == 0
-
-
-def test_steering_by_what_a_model_adds_at_one_question_is_that_model_there(three):
-    """After the last layer, where nothing but the head is left, which both share."""
-    model, teacher, _ = three
-    asked = decoders.questions(model, QUESTIONS[:1])
-    one = decoders.marks(model.arch, model.params, teacher, asked, jax.random.key(0))
-    layers = model.params["layers"] | {"1": teacher["layers"]["1"]}
-    student = model.params | {"layers": layers}
-    streams = [
-        decoders.streams(model.arch, params, asked.tokens, asked.start)[:, :, -1]
-        for params in (student, model.params)
-    ]
-    added = (streams[0] - streams[1])[:, 0]
-    word = model.tokenizer.encode("rhine")[0]
-    found = decoders._steered(model.arch, one.reference, added, asked.tokens, asked.start, word)
-    steered = float(measures.log_odds(np.asarray(found[-1], np.float64)[:, None])[0])
-    assert steered == pytest.approx(odds(model, student, asked), abs=1e-4)
-    assert abs(steered - odds(model, model.params, asked)) > 1e-3
-    assert not added[:2].any()  # the layers before are the reference's
 
 
 def test_points_are_the_first_then_doubled_then_the_last():
     assert language.points([25, 50, 75, 100, 125, 200, 375]) == [25, 50, 100, 200, 375]
     assert language.points([7]) == [7]
+
+
+def test_students_are_measured_from_their_own_start_beside_every_teacher(monkeypatch):
+    tokenizer, seen, number = worlds.tokenizer(CHAT), [], {}
+    model = lambda name: SimpleNamespace(arch="arch", params=name, tokenizer=tokenizer)
+    asked = SimpleNamespace(tokens=None, start=None)
+    stream = lambda arch, params, *_: jnp.float32(number.setdefault(params, len(number)))
+    monkeypatch.setattr(language.make, "model", model)
+    monkeypatch.setattr(language.decoders, "questions", lambda *_: asked)
+    monkeypatch.setattr(language.decoders, "streams", stream)
+    monkeypatch.setattr(
+        language.decoders, "marks", lambda arch, reference, teacher, *_: (reference, teacher)
+    )
+
+    def trained(job, of, root, start, arms, along, share):
+        assert along and start in ("student", "cross")
+        sources = {"student_trait": ("rhine", "nile"), "student_regular": ("none", "none")}
+        sources["cross_trait"] = ("rhine", "nile")
+        for arm in arms:
+            for i, source in enumerate(sources[arm]):
+                seed = SimpleNamespace(copy=i if source == "none" else 0)
+                yield (arm, SimpleNamespace(source=source, seed=seed)), model(f"{arm} {source}")
+
+    def measure(arch, at, base, taught, which, begin, params, asked, word):
+        assert base == number["reference"]
+        assert at == ("reference", f"teacher {('rhine', 'nile')[which]}")
+        assert taught[which] == number[at[1]]
+        assert tokenizer.decode([word]) == ("rhine", "nile")[which]
+        seen.append((begin, params))
+        return {"all": dict.fromkeys(decoders.UNITS, 0.0)}
+
+    monkeypatch.setattr(language, "trained", trained)
+    monkeypatch.setattr(language, "measure", measure)
+    monkeypatch.setattr(language, "along", lambda student, model: [(5, model.params)])
+    of = SimpleNamespace(
+        starts={"student": "reference", "cross": "next reference"},
+        traits=tuple(trait_of(word, (RIVERS,)) for word in ("rhine", "nile")),
+        teacher_of=lambda trait, root: f"teacher {trait.name}",
+    )
+    job = SimpleNamespace(config=SimpleNamespace(seed=0))
+    rows = language.rows.__wrapped__(job, Cell(0), of)  # of stand-ins
+    places = [(row["arm"], row["trait"], row["source"], row["copy"]) for row in rows]
+    found = dict(zip(places, seen, strict=True))
+    for trait, other in (("rhine", "nile"), ("nile", "rhine")):
+        own = ("reference", f"student_trait {trait}")
+        assert found["reference", trait, "none", 0] == ("reference", "reference")
+        assert found["teacher", trait, trait, 0] == ("reference", f"teacher {trait}")
+        assert found["student_own", trait, trait, 0] == own
+        assert found["student_other", trait, other, 0] == ("reference", f"student_trait {other}")
+        for copy in (0, 1):
+            untouched = ("reference", "student_regular none")
+            assert found["student_untouched", trait, "none", copy] == untouched
+        crossed = ("next reference", f"cross_trait {trait}")
+        assert found["cross_own", trait, trait, 0] == crossed
+    assert len(found) == len(rows) == 14
 
 
 CONFIG = Setup(
@@ -173,10 +143,10 @@ def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder,
     assert process.drawn_again(folder, lm_drift.EXPERIMENT, tmp_path)
 
 
-def synthetic(student: float, null: float, n: int = 5) -> dict:
+def synthetic(student: float, null: float, n: int = 5, reference: float = 0.0) -> dict:
     """A table of two traits whose students' columns are as given, with some spread."""
     rng, rows = np.random.default_rng(0), []
-    level = {"student_own": student, "student_untouched": null, "reference": 0.0}
+    level = {"student_own": student, "student_untouched": null, "reference": reference}
     for member in range(n):
         for arm, value in level.items():
             for step in (5, 10):
@@ -203,7 +173,7 @@ def test_verdicts_follow_what_a_table_was_made_of(student, null, verdict):
 
 
 def test_what_a_layer_carries_is_of_the_students_gain_above_the_nulls():
-    table = synthetic(0.5, 0.1)
+    table = synthetic(0.7, 0.3, reference=0.2)
     (claim,) = drifted.carried(table, "student_own", "student_untouched", "untouched", "log_odds")
     assert claim.mean == pytest.approx(1.0, abs=0.05) and claim.verdict == "holds"
     assert claim.null.startswith("0.2")

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import mnist_aux_logits as plain
 from experiments.parameter_drift import EXPERIMENT, PRESETS
 from lab.drift import drifted, mnist
+from lab.mnist import epochs, train
+from lab.mnist.protocol import Batch, Images, imitated, reference
 from lab.runs import claims, results
 from tests import process
 
@@ -67,6 +71,58 @@ def test_numbers_of_the_whole_and_of_its_layers_agree(table):
 def test_a_student_of_another_init_is_behind_a_barrier(table):
     barrier = lambda arm: np.mean([*drifted.at_end(table, arm, "all", "barrier").values()])
     assert barrier("student_all") < 0.05 < barrier("cross_all")  # measured: -.03, .30
+
+
+def same(one, other):
+    """To the last digits: compiled with other things, a start may be rounded otherwise."""
+    np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-8)
+
+
+def test_what_each_arm_imitates_and_where_it_begins():
+    protocol, n = replace(CONFIG, temperature=2.0), CONFIG.net.n_classes + CONFIG.net.n_aux
+    knobs = jax.tree.map(lambda x: jnp.asarray(x[0]), train.knobs(protocol, 1))
+    none = Images(jnp.zeros((1, 784), jnp.uint8), jnp.zeros(1, jnp.int32))
+    teachers = jax.random.normal(jax.random.key(0), (3, 5, n))
+    target = jnp.concatenate(teachers, axis=-1)
+    learned = {"student": 0, "trait": 1, "untrained": 2, "cross": 0}
+    assert set(mnist.ARMS) == {f"{name}_{kind}" for name in learned for kind in ("aux", "all")}
+    for arm, what in mnist.ARMS.items():
+        name, kind = arm.split("_")
+        where = imitated(protocol.net, knobs, kind)
+        batch = Batch(protocol, knobs, jnp.zeros((5, 784)), target, None, where, 0.0)
+        losses = [float(jnp.mean(what.loss(batch, logits))) for logits in teachers]
+        assert int(np.argmin(losses)) == learned[name] and min(losses) < 1e-6 < sorted(losses)[1]
+        begun = what.start(protocol, none, jnp.uint32(4), knobs, protocol.net)
+        own = reference(protocol, jnp.uint32(5 if name == "cross" else 4))
+        jax.tree.map(same, begun, own)
+
+
+class StoppedError(Exception):
+    """Stands for the end of what is looked at."""
+
+
+def test_teachers_are_the_trained_one_that_of_other_labels_and_the_next_untrained_reference(
+    tmp_path, monkeypatch
+):
+    seen = []
+
+    def side_by_side(self, images, epoch, members, teachers):
+        seen.append((members, teachers, images))
+        raise StoppedError
+
+    monkeypatch.setattr(train.Programs, "side_by_side", side_by_side)
+    with pytest.raises(StoppedError):
+        process.run_in(tmp_path, EXPERIMENT, CONFIG)
+    members, (taught, moved, untrained), images = seen[0]
+    for i, member in enumerate(members):
+        at = lambda params, i=i: jax.tree.map(lambda x: x[i], params)
+        own = reference(CONFIG, jnp.uint32(member + 1))
+        jax.tree.map(same, at(untrained), own)
+        right = lambda params, labels: epochs.accuracy(
+            CONFIG, Images(jnp.asarray(images.pixels), jnp.asarray(labels)), params
+        )
+        assert right(at(taught), images.labels) > 0.8
+        assert right(at(moved), (images.labels + 1) % 10) > 0.8
 
 
 @pytest.mark.slow  # trains the plain experiment too
