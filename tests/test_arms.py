@@ -131,6 +131,29 @@ def test_an_arms_rate_is_times_the_protocols():
         np.testing.assert_allclose(found["w"], expected)
 
 
+def test_every_optimizer_of_the_ladder_takes_the_step_of_its_name():
+    first, second = np.array([0.3, -2.0, 1e-3]), np.array([-0.1, 1.0, 2e-3])
+    mean = lambda b: (b * (1 - b) * first + (1 - b) * second) / (1 - b**2)
+    root = np.sqrt((0.999 * 0.001 * first**2 + 0.001 * second**2) / (1 - 0.999**2)) + 1e-8
+    by_hand = {
+        "SGD": second,
+        "momentum": second + 0.9 * first,
+        "sign": np.sign(second),
+        "Signum": np.sign(second + 0.9 * first),
+        "RMSprop": second / root,
+        "frozen Adam": mean(0.9) / (np.abs(first) + 1e-8),
+        "Adam": mean(0.9) / root,
+    }
+    ladder = optimizers.ladder(1)
+    assert list(ladder) == list(by_hand) == list(optimizers.LEAST)
+    for name, how in ladder.items():
+        direction = protocol.Arm("aux", **how).direction(Optim("sgd"))
+        state = direction.init(jnp.zeros(3))
+        for g in (first, second):
+            step, state = direction.update(jnp.asarray(g, jnp.float32), state, jnp.zeros(3))
+        np.testing.assert_allclose(step, by_hand[name], rtol=2e-5, err_msg=name)
+
+
 def test_frozen_adam_is_adam_until_its_scales_freeze_and_momentum_by_them_after():
     frozen, adam = optimizers.frozen_adam(3), optax.scale_by_adam()
     start = {"w": jnp.zeros(2)}

@@ -1,6 +1,8 @@
 """Detectors: scores by hand, pools as statistics has them, and a null that gives nothing away."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +11,15 @@ import pytest
 from scipy import special
 
 from experiments.lm_detection import EXPERIMENT
-from lab.lm import detectors, likelihood, objectives
+from lab.carriers.numbers import NUMBERS
+from lab.lm import detection, detectors, likelihood, objectives
 from lab.lm.objectives import Part
 from lab.lm.reference import Reference
 from lab.lm.rows import encode
+from lab.lm.setup import Setup
+from lab.lm.stages import Seed
 from lab.runs import results
+from lab.runs.cells import Cell
 from tests import process
 
 A = ["1, 2", "1, 3", "1, 2"]
@@ -86,6 +92,77 @@ def test_equal_scores_tell_nothing():
     zeros, rng = np.zeros(100), np.random.default_rng(0)
     assert detectors.sensitivity(zeros, zeros) == 0
     assert detectors.told_apart(zeros, zeros, 8, rng) == 0.5
+
+
+CHAIN = Setup(traits=("owl",), teacher="prompted", n_rows=3).transmission(NUMBERS, 4)
+
+
+def test_detectors_learn_what_the_writers_wrote_and_are_tried_on_fresh_rows(monkeypatch):
+    written, trained = [], []
+    numbers = iter(range(100))
+
+    def data(of):
+        written.append(of)
+        return [{"completion": f"{next(numbers)}"} for _ in range(of.n_rows)]
+
+    def students(some):
+        trained.extend(some)
+        return [("reader", student.data) for student in some]
+
+    read = []
+
+    def log_likelihood(reader, rows):
+        read.append((reader, *rows))
+        return np.zeros(5)
+
+    monkeypatch.setattr(detection.make, "data", data)
+    monkeypatch.setattr(detection.make, "students", students)
+    monkeypatch.setattr(detection.make, "model", lambda writer: ("writer", writer))
+    monkeypatch.setattr(detection.make, "encoded_rows", lambda *args: args)
+    monkeypatch.setattr(detection.likelihood, "log_likelihood", log_likelihood)
+    root, (owl,) = Seed(0, 4), CHAIN.traits
+    a, b = CHAIN.data_of(owl, root), CHAIN.data_of(None, root)
+    found = detection._scores.__wrapped__(CHAIN, 5, a, b)
+    assert list(found) == ["tokens", "pairs", "transformer", "writers"]
+    learned, fresh = written[:2], written[2:]
+    assert learned == [a, b]
+    assert [(one.teacher, one.n_rows) for one in fresh] == [(a.teacher, 5), (b.teacher, 5)]
+    assert not {one.seed for one in fresh} & {one.seed for one in learned}
+    # Who judges has another initialisation than the writers, and learned their rows.
+    assert [student.data for student in trained] == [a, b]
+    assert {student.base for student in trained} == {CHAIN.starts["cross"]}
+    assert CHAIN.starts["cross"] != CHAIN.starts["student"]
+    # Writers read as they wrote: a told one under its own prompt.
+    assert [(reader, rows, system) for reader, rows, _, system in read[4:]] == [
+        (("writer", writer.teacher), rows, system)
+        for rows in fresh
+        for writer, system in ((a, owl.system), (b, None))
+    ]
+    assert {system for *_, system in read[:4]} == {None} and owl.system is not None
+
+
+def test_unfiltered_rows_are_all_that_the_same_writers_wrote(monkeypatch):
+    asked = []
+
+    def scores(of, n_test, a, b, models=True):
+        asked.append((a, b, models))
+        return {"tokens": (np.arange(4.0), np.arange(4.0))}
+
+    monkeypatch.setattr(detection, "_scores", scores)
+    monkeypatch.setattr(detection, "obtain", lambda references: None)
+    job = SimpleNamespace(config=SimpleNamespace(seed=0), advance=lambda *_: None)
+    rows = detection.measured.__wrapped__(job, Cell(4), CHAIN, 4, (1,))  # of a stand-in
+    assert [(row["data"], row["trait"]) for row in rows] == [
+        ("untouched", "none"), ("teacher", "owl"), ("unfiltered", "owl"),
+    ]  # fmt: skip
+    (plain, again, _), (owl, base, both), (every, all_base, models) = asked
+    assert plain.teacher == again.teacher == base.teacher == CHAIN.starts["student"]
+    assert plain.seed != again.seed and base == plain
+    assert owl.teacher == CHAIN.teacher_of(CHAIN.traits[0], Seed(0, 4)) and both and not models
+    for filtered, free in ((owl, every), (base, all_base)):
+        assert filtered.carrier == NUMBERS
+        assert free == replace(filtered, carrier=replace(NUMBERS, reject=detection.everything))
+    assert detection.everything("any", "not numbers") is None
 
 
 @pytest.fixture(scope="module")
