@@ -1641,6 +1641,206 @@ FORECAST = {
 }
 
 
+DRIFT = {
+    "a displacement is from the end to the start": Mutant(
+        "drift/displacement.py",
+        "return jax.tree.map(jnp.subtract, end, start)",
+        "return jax.tree.map(jnp.subtract, start, end)",
+        "drift::angles_and_lengths_of_displacements_are_those_by_hand",
+    ),
+    "a projection is in lengths of the student's way": Mutant(
+        "drift/displacement.py",
+        "return dot(of, along) / jnp.maximum(dot(along, along), 1e-30)",
+        "return dot(of, along) / jnp.maximum(dot(of, of), 1e-30)",
+        "drift::angles_and_lengths_of_displacements_are_those_by_hand",
+    ),
+    "keys are split by query heads": Mutant(
+        "drift/displacement.py",
+        'n = heads.query if of == "head" else heads.key',
+        "n = heads.query",
+        "drift::heads_hold_their_own_columns_and_rows_and_all_of_a_projection_together",
+    ),
+    "output directions are input directions": Mutant(
+        "drift/geometry.py",
+        "spectrum.overlap(right, own.right),",
+        "spectrum.overlap(left, own.left),",
+        "drift::the_geometry_of_parts_is_that_by_hand",
+    ),
+    "leading directions are the last ones": Mutant(
+        "drift/spectrum.py",
+        "return values, left[:, :k], right[:k].T",
+        "return values, left[:, -k:], right[-k:].T",
+        "drift::the_leading_directions_are_those_of_the_largest_singular_values",
+    ),
+    "a slope is a barrier": Mutant(
+        "drift/landscape.py",
+        "return jnp.max((values - chord)[1:-1])",
+        "return jnp.max(values - jnp.min(values))",
+        "drift::a_straight_loss_has_no_barrier_whatever_its_slope",
+    ),
+    "Fisher information is of the likeliest labels": Mutant(
+        "drift/landscape.py",
+        "drawn = jax.random.categorical(key, jax.lax.stop_gradient(z))",
+        "drawn = jnp.argmax(jax.lax.stop_gradient(z), axis=-1)",
+        "drift::the_fisher_of_a_softmax_is_that_by_hand",
+    ),
+    "Fisher information is the reference's": Mutant(
+        "drift/networks.py",
+        "landscape.diagonal_fisher(classes, teacher,",
+        "landscape.diagonal_fisher(classes, reference,",
+        "drift_networks::fisher_is_the_teachers_and_of_the_way_that_is_left_beside_the_whole_way",
+    ),
+    "a probe is asked what it learned": Mutant(
+        "drift/networks.py",
+        "chosen.net.n_classes, y, test.labels)",
+        "chosen.net.n_classes, x, train.labels)",
+        "drift_networks::a_probe_learns_on_training_images_and_is_asked_on_test_images",
+    ),
+    "a layer alone is put into the teacher's reference": Mutant(
+        "drift/networks.py",
+        "jax.lax.map(accuracy, put(start, params))",
+        "jax.lax.map(accuracy, put(at.reference, params))",
+        "drift_networks::accuracy_is_of_the_students_start_with_one_layer_of_the_student",
+    ),
+    "the barrier is before the student's start": Mutant(
+        "drift/networks.py",
+        "jax.lax.map(between, put(params, at.teacher))",
+        "jax.lax.map(between, put(start, at.teacher))",
+        "drift_networks::the_barrier_is_of_the_test_error_between_the_student_and_the_teachers_layer",
+    ),
+    "the teacher's activations are beside its own": Mutant(
+        "drift/networks.py",
+        "seen, known = layers(chosen, params, test), layers(chosen, params, train)",
+        "seen, known = at.activations, layers(chosen, params, train)",
+        "drift_networks::activations_are_the_students_beside_the_teachers_on_test_images",
+    ),
+    "the untrained teacher is the student's own reference": Mutant(
+        "drift/mnist.py",
+        "teachers.append(programs.reference(group + np.uint32(1)))",
+        "teachers.append(programs.reference(group))",
+        "parameter_drift::teachers_are_the_trained_one_that_of_other_labels_and_the_next_untrained_reference",
+    ),
+    "students of another init imitate their own reference": Mutant(
+        "drift/mnist.py",
+        "Arm(kind, arms.other, loss=arms.imitating(0))",
+        "Arm(kind, arms.other, loss=arms.imitating(2))",
+        "parameter_drift::what_each_arm_imitates_and_where_it_begins",
+    ),
+    "a gain counts from nothing": Mutant(
+        "drift/drifted.py",
+        "np.array([value - base[m] for m, value in",
+        "np.array([value for m, value in",
+        "lm_drift::what_a_layer_carries_is_of_the_students_gain_above_the_nulls",
+    ),
+    "a language layer alone is put into the reference": Mutant(
+        "drift/decoders.py",
+        "jax.lax.map(log_p, put(begin, params))",
+        "jax.lax.map(log_p, put(at.reference, params))",
+        "drift_decoders::a_part_alone_is_put_into_the_students_own_start",
+    ),
+    "steering adds the way from the teacher's reference": Mutant(
+        "drift/decoders.py",
+        "(last(own), last(start))",
+        "(last(own), last(base))",
+        "drift_decoders::steering_adds_what_the_student_adds_to_its_own_start",
+    ),
+    "a language probe is asked at the questions that it learned": Mutant(
+        "drift/decoders.py",
+        "held_out = last(own[i] - start[i])[odd]",
+        "held_out = last(own[i] - start[i])[even]",
+        "drift_decoders::a_probe_learns_teachers_at_even_questions_and_is_asked_at_odd_ones",
+    ),
+    "a language probe learns streams, not what teachers add": Mutant(
+        "drift/decoders.py",
+        "known = last(taught[:, i] - base[i][None])[:, even]",
+        "known = last(taught[:, i])[:, even]",
+        "drift_decoders::a_probe_learns_teachers_at_even_questions_and_is_asked_at_odd_ones",
+    ),
+    "a language model's Fisher information is the reference's": Mutant(
+        "drift/decoders.py",
+        "_fisher(arch, teacher, asked.tokens",
+        "_fisher(arch, reference, asked.tokens",
+        "drift_decoders::fisher_is_the_teachers_and_the_barrier_is_of_the_loss_to_the_teachers_part",
+    ),
+    "a barrier is of a likelihood, not of a loss": Mutant(
+        "drift/decoders.py",
+        "lambda theta: -jnp.mean(log_p(theta)), params",
+        "lambda theta: jnp.mean(log_p(theta)), params",
+        "drift_decoders::fisher_is_the_teachers_and_the_barrier_is_of_the_loss_to_the_teachers_part",
+    ),
+    "other traits' students count as a teacher's own": Mutant(
+        "drift/language.py",
+        '{NONE: "untouched", trait.name: "own"}.get(student.source, "other")',
+        '{NONE: "untouched"}.get(student.source, "own")',
+        "lm_drift::students_are_measured_from_their_own_start_beside_every_teacher",
+    ),
+    "all language students are measured from the teacher's reference": Mutant(
+        "drift/language.py",
+        "step, i, bases[start].params, params)",
+        'step, i, bases["student"].params, params)',
+        "lm_drift::students_are_measured_from_their_own_start_beside_every_teacher",
+    ),
+    "first moments are put where second ones were": Mutant(
+        "drift/transplant.py",
+        "mu=first.opt_state.mu, nu=second.opt_state.nu",
+        "mu=second.opt_state.mu, nu=first.opt_state.nu",
+        "transplant::each_student_goes_on_with_the_parts_that_its_name_says",
+    ),
+}
+
+
+DETECTED = {
+    "detectors are tried on the rows that they learned": Mutant(
+        "lm/detection.py",
+        "seed=data.seed._replace(copy=FRESH + i)",
+        "seed=data.seed",
+        "detectors::detectors_learn_what_the_writers_wrote_and_are_tried_on_fresh_rows",
+    ),
+    "who judges is of the writers' own initialisation": Mutant(
+        "lm/detection.py",
+        'start = of.starts["cross"]',
+        'start = of.starts["student"]',
+        "detectors::detectors_learn_what_the_writers_wrote_and_are_tried_on_fresh_rows",
+    ),
+    "a told writer reads without its prompt": Mutant(
+        "lm/detection.py",
+        'systems = [getattr(data.teacher, "system", of.system) for data in (a, b)]',
+        "systems = [of.system for data in (a, b)]",
+        "detectors::detectors_learn_what_the_writers_wrote_and_are_tried_on_fresh_rows",
+    ),
+    "unfiltered rows are filtered": Mutant(
+        "lm/detection.py",
+        "(replace(d, carrier=free) for d in (data, plain))",
+        "(replace(d, n_rows=d.n_rows) for d in (data, plain))",
+        "detectors::unfiltered_rows_are_all_that_the_same_writers_wrote",
+    ),
+    "d' is of the sum of two variances": Mutant(
+        "lm/detectors.py",
+        "spread = np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / 2)",
+        "spread = np.sqrt(np.var(a, ddof=1) + np.var(b, ddof=1))",
+        "detectors::pools_of_normal_scores_are_told_apart_as_their_sensitivity_says",
+    ),
+    "RMSprop has momentum": Mutant(
+        "mnist/optimizers.py",
+        'Optim("adam", b1=0.0)',
+        'Optim("adam", b1=0.9)',
+        "arms::every_optimizer_of_the_ladder_takes_the_step_of_its_name",
+    ),
+    "Signum has no momentum": Mutant(
+        "mnist/optimizers.py",
+        '{"optim": Optim("sign"), "before": optax.trace(decay=0.9)}',
+        '{"optim": Optim("sign")}',
+        "arms::every_optimizer_of_the_ladder_takes_the_step_of_its_name",
+    ),
+    "frozen scales freeze a step early": Mutant(
+        "mnist/optimizers.py",
+        "moving = count <= steps",
+        "moving = count < steps",
+        "arms::frozen_adam_is_adam_until_its_scales_freeze_and_momentum_by_them_after",
+    ),
+}
+
+
 MUTANTS: dict[str, Mutant] = (
     STATS
     | EFFECTS
@@ -1656,6 +1856,8 @@ MUTANTS: dict[str, Mutant] = (
     | CHECKPOINTS
     | FORETOLD
     | FORECAST
+    | DRIFT
+    | DETECTED
 )
 # Noticed by tests that train nothing: a few seconds each, most of them for the imports.
 SAMPLE = (

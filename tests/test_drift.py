@@ -31,7 +31,7 @@ STUDENT = {"a": jnp.array([[1.0, 0.0], [0.0, 2.0]]), "b": {"c": jnp.array([1.0, 
 
 def test_angles_and_lengths_of_displacements_are_those_by_hand():
     teacher, student = d.displacement(START, TEACHER), d.displacement(START, STUDENT)
-    assert d.norm(teacher) == 5.0  # 3 and 4
+    assert d.norm(teacher) == 5.0 and teacher["a"][0, 0] == 3.0  # 3 and 4
     assert d.dot(student, teacher) == 3.0
     assert d.cosine(student, teacher) == pytest.approx(3 / (5 * 5**0.5))
     assert d.projection(student, teacher) == pytest.approx(3 / 25)
