@@ -1,15 +1,19 @@
 """The first-step predictor: what is drawn, what is measured, and that a killed run continues."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments.coverage import EXPERIMENT, PRESETS
-from lab import stats
+from lab import ensemble, stats
 from lab.errors import LabError
+from lab.mnist import epochs, protocol
 from lab.mnist.mlp import MLP
+from lab.mnist.protocol import Images
 from lab.runs import results
 from lab.runs.run import Run
 from tests import process
@@ -60,6 +64,79 @@ def test_every_pair_has_one_row_of_numbers(folder):
         assert all(-1 <= v <= 1 for k, v in row.items() if k.startswith("coverage"))
     shared = [row["coverage"] for row in rows if row["arm"] == "shared init"]
     assert min(shared) > 0  # measured: .01 to .1
+
+
+def test_every_number_of_a_pair_is_what_its_name_says(digits):
+    ranges = (3, (2, 2), (1e-3, 2e-3))
+    chosen = replace(SMALL, net=MLP(hidden=(6, 5), n_aux=3), rows_per_epoch=960)
+    images, test = (
+        Images(jnp.asarray(x), jnp.asarray(labels))
+        for x, labels in (
+            (digits.train_images, digits.train_labels),
+            (digits.test_images, digits.test_labels),
+        )
+    )
+    member, knobs = (
+        jnp.uint32(1),
+        jax.tree.map(lambda x: x[0], coverage.draw(0, np.array([1]), *ranges)),
+    )
+    pair = jax.tree.map(jnp.asarray, knobs).replace(mixture=jnp.float32(0.25))
+    found = jax.jit(partial(coverage.outcome, chosen))(images, test, member, pair)
+
+    knobs, first = pair.knobs, lambda e, state, of: of(chosen, images, e, member, knobs, state)[0]
+    reference = protocol.reference(chosen, member)
+    state = ensemble.start(reference, chosen.teacher.direction)
+    for e in range(int(pair.teacher_epochs)):
+        state = first(jnp.int32(e), state, epochs.teacher_epoch)
+    teacher, other = state.params, protocol.reference(chosen, member + 1)
+    start = jax.tree.map(lambda a, b: (1 - 0.25**2) ** 0.5 * a + 0.25 * b, reference, other)
+    live = slice(10, 10 + int(knobs.n_live_aux))
+
+    def loss(params, n):
+        x = protocol.inputs(chosen, images, 0, member, jnp.arange(n))
+        log_p, log_q = (jax.nn.log_softmax(chosen.logits(p, x)[:, live]) for p in (teacher, params))
+        return jnp.mean(jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=1))
+
+    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+    less = lambda a, b: flat(a) - flat(b)
+    cosine = lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    way, g = less(teacher, reference), jax.grad(loss)(start, 64)
+    step = jax.tree.map(
+        lambda g: g / (jnp.abs(g) + chosen.student.eps), g
+    )  # Adam's first, per unit of rate
+    layers = lambda tree: {k: tree[k] for k in ("dense_0", "dense_1")}
+    by_hand = {
+        "coverage": cosine(-flat(step), way),
+        "coverage_gradient": cosine(-flat(g), way),
+        "coverage_hidden": cosine(-flat(layers(step)), less(layers(teacher), layers(reference))),
+        "coverage_batches": cosine(-flat(jax.grad(loss)(start, 640)), way),
+        "projected_update": -float(knobs.student_rate) * flat(step) @ way / (way @ way),
+        "loss": loss(start, 64),
+        "displacement": np.linalg.norm(way),
+        "start": epochs.accuracy(chosen, test, start),
+        "teacher": epochs.accuracy(chosen, test, teacher),
+    }
+    for name, value in by_hand.items():
+        assert getattr(found, name) == pytest.approx(float(value), rel=2e-3, abs=1e-6), name
+    assert len({round(float(v), 4) for k, v in by_hand.items() if k.startswith("cov")}) == 4
+    # Along the way: of an epoch and of ten steps of it, by the parts that both cover.
+    target = epochs.targets(chosen, images, jnp.int32(0), member, teacher)
+    begun = {"student_aux": ensemble.start(start, chosen.student.direction)}
+    args = (images, jnp.int32(0), member, knobs)
+    whole, _ = epochs.student_epoch(chosen, coverage.ARMS, *args, target, begun)
+    short = replace(chosen, rows_per_epoch=640)
+    ten, _ = epochs.student_epoch(short, coverage.ARMS, *args, target[:640], begun)
+    for name, after in (("epoch", whole), ("steps", ten)):
+        gone = less(after["student_aux"].params, start)
+        assert getattr(found, f"coverage_{name}") == pytest.approx(cosine(gone, way), rel=1e-3)
+        part = gone @ way / (way @ way)
+        assert getattr(found, f"projected_{name}") == pytest.approx(part, rel=1e-3)
+
+
+def test_transfer_is_of_the_teachers_gain_from_the_students_own_start(folder):
+    for row in results.read_rows(folder / "table.csv"):
+        gain = row["teacher"] - row["start"]
+        assert row["transfer"] == pytest.approx((row["student"] - row["start"]) / gain)
 
 
 class StoppedError(Exception):
