@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from experiments.gradient_alignment import EXPERIMENT, PRESETS
+from lab import ensemble
 from lab.errors import LabError
-from lab.mnist import mlp
+from lab.mnist import arms, epochs, mlp, protocol, train
+from lab.mnist.inputs import pixels
 from lab.mnist.mlp import MLP
+from lab.mnist.protocol import Batch, Images
 from lab.optim import Optim
 from lab.runs import claims, results
 from lab.runs.experiment import Options
@@ -59,6 +62,112 @@ def test_the_random_part_is_as_long_as_the_aligned_one_and_points_elsewhere(tree
     assert abs(gradients.cosine(random, aligned)) < 0.6
 
 
+def test_what_each_arm_does_to_a_gradient_an_update_or_a_loss(trees):
+    g, trait = trees
+    told = {"trait": trait, "key": jax.random.key(7)}
+    expected = {
+        "imitation": (None, None),
+        "aligned part removed": (alignment.without(g, trait), None),
+        "random part removed": (alignment.without_random(g, trait, told["key"]), None),
+        "aligned update removed": (None, alignment.without(g, trait)),
+        "liminal": (None, None),
+        "other init": (None, None),
+    }
+    assert list(ARMS) == list(expected)
+    for name, transformed in expected.items():
+        arm = ARMS[name]
+        assert arm.imitates == "aux" and (arm.start is arms.other) == (name == "other init")
+        assert (arm.loss is None) == (name != "liminal")
+        for transform, value in zip((arm.before, arm.after), transformed, strict=True):
+            assert (transform is None) == (value is None)
+            if transform is not None:
+                found, _ = transform.update(g, transform.init(g), g, **told)
+                jax.tree.map(np.testing.assert_array_equal, found, value)
+
+
+def test_the_liminal_loss_is_imitation_and_a_pull_to_the_reference_on_the_same_logits():
+    logits, target, reference = jax.random.normal(jax.random.key(0), (3, 7, 13))
+    knobs = jax.tree.map(lambda x: jnp.asarray(x[0]), train.knobs(TINY, 1))
+    where = protocol.imitated(MLP(), knobs, "aux")
+    at = jnp.float32(0.25)
+    batch = Batch(TINY, knobs, jnp.zeros((7, 784)), target, reference, where, at)
+    q = jax.nn.log_softmax(logits[:, 10:])
+
+    def divergence(from_):
+        p = jax.nn.log_softmax(from_[:, 10:])
+        return np.sum(np.exp(p) * (p - q), axis=1)
+
+    pull = TINY.liminal_start + (1 - TINY.liminal_start) * 0.25
+    by_hand = divergence(target) + pull * divergence(reference)
+    np.testing.assert_allclose(ARMS["liminal"].loss(batch, logits), by_hand, rtol=1e-4)
+
+
+def test_a_window_has_its_means_the_first_steps_many_rows_and_the_steps_that_end_it():
+    steps = np.arange(5.0)
+    of = alignment.Measured(*(scale * (steps - 1) for scale in range(1, 9)))
+    found = alignment._windows({"arm": "a", "member": 3}, of, 2)
+    assert [row["step"] for row in found] == [2, 4, 5]
+    for row, mean, first, positive in zip(
+        found, (-0.5, 1.5, 3.0), (-1, 1, 3), (0.0, 1.0, 1.0), strict=True
+    ):
+        assert (row["cosine"], row["cosine_hidden"], row["cosine_first"]) == tuple(
+            scale * mean for scale in (1, 2, 3)
+        )
+        assert (row["large"], row["large_hidden"], row["large_first"]) == tuple(
+            scale * first for scale in (4, 5, 6)
+        )
+        assert (row["trait_loss"], row["accuracy"]) == (7 * mean, 8 * mean)
+        assert row["positive"] == positive
+
+
+def test_a_probe_holds_the_imitation_against_the_class_loss_of_labelled_images(digits):
+    images = Images(jnp.asarray(digits.train_images), jnp.asarray(digits.train_labels))
+    chosen, member = replace(TINY, net=MLP(hidden=(8, 6))), jnp.uint32(2)
+    knobs = jax.tree.map(lambda x: jnp.asarray(x[0]), train.knobs(chosen, 1))
+    teacher, params = (protocol.reference(chosen, jnp.uint32(i)) for i in (7, 2))
+    target = epochs.targets(chosen, images, jnp.int32(0), member, teacher)
+    args = (chosen, images, 2, 96, knobs, target, jnp.int32(0), member)
+    look = jax.jit(alignment.probe(*args))
+
+    def trait(p, some):
+        logits = chosen.logits(p, pixels(images.pixels[some]))[:, :10]
+        log_p = jax.nn.log_softmax(logits)[jnp.arange(len(some)), images.labels[some]]
+        return -jnp.mean(log_p)
+
+    def imitation(p):
+        x = protocol.inputs(chosen, images, 0, member, jnp.arange(96))
+        a, b = (jax.nn.log_softmax(chosen.logits(q, x)[:, 10:]) for q in (teacher, p))
+        return jnp.mean(jnp.sum(jnp.exp(a) * (a - b), axis=1))
+
+    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+    cosine = lambda a, b: flat(a) @ flat(b) / np.linalg.norm(flat(a)) / np.linalg.norm(flat(b))
+    parts = (
+        lambda t: t,
+        lambda t: {k: t[k] for k in ("dense_0", "dense_1")},
+        lambda t: t["dense_0"],
+    )
+    slope = jax.jit(jax.grad(trait))
+    both = jax.jit(jax.grad(imitation))(params), slope(params, jnp.arange(96))
+    g_S = jax.tree.map(lambda x, y: x + 2 * y, params, teacher)  # of a batch: anything
+    told, first = look(jnp.int32(0), params, g_S)
+    stream = alignment.rng.member(chosen.seed, member, "trait/order")
+    rows, _ = ensemble.epoch_rows(
+        stream, jnp.int32(0), len(images.labels), chosen.rows_per_epoch, chosen.student.batch
+    )
+    g_T = slope(params, rows[0])
+    assert float(first.trait_loss) == pytest.approx(float(trait(params, rows[0])), rel=1e-5)
+    right = jnp.argmax(chosen.logits(params, pixels(images.pixels[rows[0]]))[:, :10], axis=1)
+    assert float(first.accuracy) == pytest.approx(float(jnp.mean(right == images.labels[rows[0]])))
+    np.testing.assert_allclose(flat(told["trait"]), flat(g_T), atol=1e-6)
+    for i, part in enumerate(parts):
+        assert float(first[i]) == pytest.approx(cosine(part(g_S), part(g_T)), abs=1e-5)
+        assert float(first[3 + i]) == pytest.approx(cosine(*map(part, both)), abs=1e-5)
+    assert len({round(float(x), 4) for x in first[:6]}) == 6
+    _, second = look(jnp.int32(1), params, g_S)
+    assert [float(x) for x in second[3:6]] == [0, 0, 0]  # the second of two steps
+    assert float(second.trait_loss) == pytest.approx(float(trait(params, rows[1])), rel=1e-5)
+
+
 def test_the_liminal_pull_rises_for_an_epoch_and_fades_to_nothing():
     at = lambda time: float(alignment.back(jnp.float32(time), 0.1, 5))
     np.testing.assert_allclose([at(t) for t in (0, 0.5, 1, 3, 5)], [0.1, 0.55, 1, 0.5, 0], 1e-6)
@@ -85,6 +194,22 @@ def test_arms_of_one_start_agree_before_their_first_step_and_not_after(folder):
     for arm in ARMS:
         assert (at(arm, 0) == at("imitation", 0)) == (arm != "other init")
         assert (at(arm, 2) == at("imitation", 2)) == (arm == "imitation")
+
+
+def test_accuracies_before_training_are_those_of_untrained_references(folder, digits):
+    table = results.read_table(folder / "table.csv")
+    test = Images(jnp.asarray(digits.test_images), jnp.asarray(digits.test_labels))
+    untrained = [
+        float(epochs.accuracy(TINY, test, protocol.reference(TINY, jnp.uint32(i))))
+        for i in range(3)
+    ]
+    for arm in ARMS:
+        for member in (0, 1):
+            own = results.only(table, (table["arm"] == arm) & (table["member"] == member))
+            start = untrained[member + (arm == "other init")]
+            assert own["before"] == pytest.approx(start, abs=1e-6)
+            assert len(set(own["after"])) == 1
+    assert len(set(untrained)) == 3
 
 
 def test_the_figure_is_drawn_from_the_table_alone_and_the_same_each_time(folder, tmp_path):
