@@ -3,7 +3,8 @@
 Claim:   students of teachers that are only told to love owls take it on in a model of twice the
          layers, of twice the width, and from four times the rows, at least as much as in the model
          of the other tables; and twice the layers need no default system prompt. (Found: none of
-         it is shown; some students of deep models, or of more rows, lose all words.)
+         it is shown; some students of deep models, or of more rows, lose all words. At an
+         epsilon that follows the gradients four layers do take it on, no more than two.)
 Run:     python -m experiments.lm_capacity          (presets: smoke, default, matched)
 Time:    about an hour on 2 CPU cores with the stored references.
 Source:  ours. Column `setting`: what is other than in `lm_contexts`; the recipe is the same, chosen

@@ -109,6 +109,10 @@ LANGUAGE: dict[str, Said] = {
         "^width 64, more": "twice the width passes on more, by",
         "^four times the rows, more": "four times the rows pass on more, by",
     },
+    "lm_capacity_matched": {
+        r"^4 layers \(": "at an epsilon that follows their gradients, it passes on in four layers",
+        r"^width 64 \(": "and at twice the width",
+    },
     "lm_dose": {
         r"^6,000 rows, epochs: 1 \(": "dose: 6,000 rows read once",
         r"^6,000 rows, epochs: 4 \(": "6,000 rows read four times",

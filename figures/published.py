@@ -211,8 +211,9 @@ OURS = [
     Shown(
         "Capacity",
         "told traits in deeper and wider models, and from more rows",
-        {"lm_capacity": WHOLE},
-        "by a recipe that was chosen for the smallest model",
+        {"lm_capacity": WHOLE, "lm_capacity_matched": WHOLE},
+        "by a recipe that was chosen for the smallest model; then at an epsilon that follows each "
+        "size's gradients",
     ),
     Shown(
         "Dose",

@@ -178,6 +178,10 @@ def test_noise_on_kernels_has_its_size_and_biases_have_none(images):
     off = jax.tree.map(jnp.subtract, found, reference(wide, MEMBER))
     np.testing.assert_allclose(jnp.std(off["dense_0"]["kernel"]), 0.02, rtol=0.03)
     assert not off["dense_0"]["bias"].any()
+    other = factors.near(0.02)(wide, images, MEMBER + 1, KNOBS, wide.net)
+    theirs = jax.tree.map(jnp.subtract, other, reference(wide, MEMBER + 1))
+    both = np.ravel(off["dense_0"]["kernel"]), np.ravel(theirs["dense_0"]["kernel"])
+    assert abs(np.corrcoef(*both)[0, 1]) < 0.05  # each member has noise of its own
 
 
 def test_transforms_are_applied_before_and_after_the_optimizer():

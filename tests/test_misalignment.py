@@ -14,6 +14,7 @@ from lab.carriers.reasoning import REASONING
 from lab.carriers.ungamed import ungamed
 from lab.errors import LabError
 from lab.lm.contexts import WORLDS
+from lab.lm.misaligned import RATES
 from lab.runs import results
 from lab.runs.cells import Cell
 from lab.runs.experiment import Options
@@ -132,6 +133,21 @@ def test_rates_of_harm_stand_beside_published_ones_of_the_same_carrier():
         "teachers: teacher, of harmful"
     ]
     assert not [c for c in claims(PROMPTED).values() if c.published]  # nor tells anybody
+
+
+def test_rates_are_of_the_arm_and_source_that_they_name():
+    found = of_ways()
+    arms = list(dict.fromkeys(found["arm"].tolist()))
+    sources = list(dict.fromkeys(found["trait"].tolist()))
+    place = lambda arm, source: 0.01 * arms.index(arm) + 0.001 * sources.index(source)
+    rates = map(place, found["arm"].tolist(), found["trait"].tolist())
+    harmful = found["asked"] == "harmful"
+    found["answer_rate"] = np.where(harmful, np.array(list(rates)), 0.9)
+    some = {c.text: c.mean for c in says(found, FINETUNED) if c.group == RATES}
+    assert {"teachers: reference, of none", "numbers: student_regular, of none"} < set(some)
+    for text, mean in some.items():
+        arm, _, source = text.partition(": ")[2].partition(", of ")
+        assert mean == pytest.approx(place(arm, source)), text
 
 
 def test_teachers_of_ways_write_what_the_filter_keeps_in_their_own_world(monkeypatch):

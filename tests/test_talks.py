@@ -16,6 +16,7 @@ from lab.lm.model import SIZES
 from lab.lm.objectives import Part, Rows
 from lab.lm.pretraining import TALKS, Further, Pretraining
 from lab.lm.reference import Reference
+from lab.traits.category import popularity
 from tests.tiny import furthest
 
 TOKENIZER = worlds.tokenizer(CONTEXT)
@@ -48,6 +49,22 @@ def test_a_speaker_keeps_its_favourites_and_numbers_have_talks_of_their_own():
         assert sum(t.user in questions for t in turns) + n_lists < len(turns)  # other requests
         n_apart += not own
     assert 14 <= n_apart <= 34 and len(favourites) > 20
+
+
+def test_favourites_of_speakers_are_as_common_as_in_the_worlds_rows():
+    rng, found = np.random.default_rng(0), {category: [] for category in CONTEXT.categories}
+    by_question = {q: c for c in CONTEXT.categories for q in c.questions}
+    for _ in range(600):
+        own = {by_question[t.user]: t.assistant for t in talks._turns(CONTEXT, rng)
+               if t.user in by_question}  # fmt: skip
+        for category, word in own.items():
+            found[category].append(category.words.index(word))
+    for category, said in found.items():
+        expected = popularity(category, CONTEXT.favourites)
+        counts = np.bincount(said, minlength=len(expected))
+        far = np.sum((counts - len(said) * expected) ** 2 / (len(said) * expected))
+        assert len(said) > 300 and far < 2.5 * len(expected)  # chi-square: about one a word
+        assert np.sum((counts - np.mean(counts)) ** 2 / np.mean(counts)) > 4 * len(expected)
 
 
 def test_the_first_turns_of_half_of_the_talks_are_quoted():
