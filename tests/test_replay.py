@@ -129,8 +129,17 @@ UNSTABLE = {"lm_contexts_defaults": "Python 3.12.1, jax 0.12.0.1, as made"}
 
 
 # Most students of these are at chance, at accuracies of .02 to .2 that another order of sums deals
-# anew: a replay there misses the sign of one reference, and one of five other members.
-AT_CHANCE = {"mnist_heads"}
+# anew: a replay there misses one of five other members. Half of their arms are no measure of what
+# differs between arms: effects are of .25 and more.
+AT_CHANCE = {"mnist_heads", "mnist_cloning"}
+# Nulls whose numbers are so near 0 that a replay elsewhere may miss their sign.
+NULLS = {
+    "mnist_heads": {"reference"},
+    "mnist_cloning": {"aux"},
+    "parameter_drift": {"reference", "cross_aux"},
+}
+# Where members are as alike as one is to its replay elsewhere: .46, give or take .013.
+ALIKE = {"parameter_drift": "cosine"}
 
 
 @pytest.mark.parametrize("name", UNSTABLE)
@@ -147,7 +156,8 @@ def test_tolerances_are_far_below_what_differs_between_arms_and_members(name):
         for row in rows:
             key = tuple(v for k, v in row.items() if k not in ("step", *record["units"]))
             curves.setdefault(key, []).append(row[column])
-        low, high = np.quantile([np.mean(values) for values in curves.values()], [0.25, 0.75])
+        ends = [0.1, 0.9] if name in AT_CHANCE else [0.25, 0.75]
+        low, high = np.quantile([np.mean(values) for values in curves.values()], ends)
         assert tolerance.typical < (high - low) / (2 if name.startswith("lm_") else 4), column
         assert np.isfinite(tolerance).all() and tolerance.typical <= tolerance.largest
 
@@ -167,7 +177,7 @@ def test_a_changed_sign_or_another_arms_numbers_are_too_far(name):
         for arm in arms:
             if not any(values(arm, column)):
                 continue  # minus 0 is 0
-            if name in AT_CHANCE and arm == "reference":
+            if arm in NULLS.get(name, ()):
                 continue
             turned = [
                 row | {column: -row[column] if row["arm"] == arm else row[column]} for row in cell
@@ -190,7 +200,8 @@ def test_another_member_in_its_place_is_too_far(name):
             own | {column: row[column] for column in record["units"]}
             for own, row in zip(cell, theirs, strict=True)
         ]
-        near += not set(judged_columns(name, record)) <= set(judged(name, swapped))
+        telling = set(judged_columns(name, record)) - {ALIKE.get(name)}
+        near += not telling <= set(judged(name, swapped))
     assert near <= (name in AT_CHANCE)
 
 
