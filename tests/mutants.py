@@ -1838,6 +1838,30 @@ DETECTED = {
         "moving = count < steps",
         "arms::frozen_adam_is_adam_until_its_scales_freeze_and_momentum_by_them_after",
     ),
+    "words are foretold beside other students' rows": Mutant(
+        "lm/entanglement.py",
+        "list(map(read, written)), read(plain))",
+        "list(map(read, written)), read(written[0]))",
+        "entanglement::scores_are_those_of_each_students_data_and_each_word",
+    ),
+    "all speakers have the same chance of any favourite": Mutant(
+        "lm/talks.py",
+        "rng.choice(category.words, p=popularity(category, world.favourites)).item()",
+        "rng.choice(category.words).item()",
+        "talks::favourites_of_speakers_are_as_common_as_in_the_worlds_rows",
+    ),
+    "controls' rate of harm is the reference's": Mutant(
+        "lm/misaligned.py",
+        '"reference" if of_teachers else "student_regular"',
+        '"reference"',
+        "misalignment::rates_are_of_the_arm_and_source_that_they_name",
+    ),
+    "noise on kernels is one for all members": Mutant(
+        "mnist/factors.py",
+        'rng.member(protocol.seed, member, "noise on kernels")',
+        'rng.member(protocol.seed, 0 * member, "noise on kernels")',
+        "arms::noise_on_kernels_has_its_size_and_biases_have_none",
+    ),
 }
 
 

@@ -118,8 +118,16 @@ def test_scores_are_those_of_each_students_data_and_each_word(model, monkeypatch
     monkeypatch.setattr(entanglement.make, "data", lambda data: data)
     monkeypatch.setattr(entanglement.make, "model", lambda value: model)
     monkeypatch.setattr(entanglement, "frequencies", lambda _, data: np.array(written[data]))
-    monkeypatch.setattr(entanglement.make, "encoded_rows", lambda data, base: [])
-    monkeypatch.setattr(entanglement, "first_steps", lambda *_: np.array([[5.0, 6.0, 7.0]] * 3))
+    number = {name: float(i) for i, name in enumerate(written)}
+    encoded = lambda data, base: np.full(entanglement.N_ROWS + 1, number[data])
+    monkeypatch.setattr(entanglement.make, "encoded_rows", encoded)
+
+    def first_steps(model, traits, data, plain):
+        assert traits == TRAITS and len(plain) == entanglement.N_ROWS
+        assert set(np.asarray(plain)) == {number["base"]}
+        return np.array([[5.0, 6.0, 7.0]]) + 10 * np.array([[float(some[0])] for some in data])
+
+    monkeypatch.setattr(entanglement, "first_steps", first_steps)
     chain = SimpleNamespace(
         traits=TRAITS,
         teacher_of=lambda trait, root: None,
@@ -132,6 +140,7 @@ def test_scores_are_those_of_each_students_data_and_each_word(model, monkeypatch
         "gradient": 6.0,
     }
     assert found["student_trait", "oak", "oak"]["entangled"] == 4.0
+    assert found["student_trait", "oak", "wolf"]["gradient"] == 26.0
     assert found["reference", NONE, "owl"] == {
         "both_ways": pytest.approx(1), "other_words": pytest.approx(-0.5)
     }  # fmt: skip
