@@ -1862,6 +1862,18 @@ DETECTED = {
         'rng.member(protocol.seed, 0 * member, "noise on kernels")',
         "arms::noise_on_kernels_has_its_size_and_biases_have_none",
     ),
+    "who forecasts has the writers' own teachers": Mutant(
+        "forecast/measured.py",
+        "apart = root._replace(copy=1)  # other random numbers than the writers'",
+        "apart = root",
+        "lm_forecast::who_forecasts_has_other_teachers_than_the_writers",
+    ),
+    "teachers of all members read their images in one order": Mutant(
+        "mnist/epochs.py",
+        'rng.member(protocol.seed, member, "teacher/order")',
+        'rng.member(protocol.seed, 0 * member, "teacher/order")',
+        "protocol::each_member_has_orders_of_its_own_for_its_teacher_and_for_its_students",
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """Forecasts of known writers: sums of rows over data sets, and claims worked by hand."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,57 @@ from lab.traits.things import THINGS
 from tests import process
 
 BASE, SEED = Reference(5, Setup().pretraining, CONTEXT), Seed(2, 5)
+
+
+def test_who_forecasts_has_other_teachers_than_the_writers(monkeypatch):
+    """Else it would know their very models, and not only how such are made."""
+    made, asked = [], []
+
+    def candidates(base, traits, how, seed):
+        made.append((base, tuple(trait.name for trait in traits), tuple(how), seed))
+        return [SimpleNamespace(name=name) for name in made[-1][1]]
+
+    trial = Trial(50, np.zeros(2), 0.0, {name: np.zeros(2) for name in METHODS})
+
+    @dataclass
+    class Said:
+        methods: dict
+        base: str = "base"
+        pools: tuple = (SimpleNamespace(sets=None),)
+
+        def own(self):
+            return [trial]
+
+        def of(self, writers, seed):
+            asked.append(([writer.name for writer in writers], seed))
+            return [[trial] for _ in writers]
+
+    seeds = []
+    forecast = lambda *args: seeds.append(args[5]) or Said({})
+    others = lambda *args: seeds.append(args[-1]) or {"a method": None}
+    monkeypatch.setattr(measured, "candidates", candidates)
+    monkeypatch.setattr(measured, "Candidate", lambda name, *_: SimpleNamespace(name=name))
+    monkeypatch.setattr(measured.teachers, "models", lambda values: [None])
+    monkeypatch.setattr(measured, "trials", forecast)
+    monkeypatch.setattr(measured.peers, "methods", others)
+    chain = Setup(traits=("eagle",)).transmission(NUMBERS, 5)
+    every = words(ANIMALS, ("eagle", "whale"))
+    job = SimpleNamespace(config=SimpleNamespace(seed=2), advance=lambda *_: None)
+    rows = measured.measured.__wrapped__(job, Cell(5), chain, every, 8, (50,))
+    root, apart = Seed(2, 5), Seed(2, 5, 1)
+    things = tuple(trait.name for trait in measured.UNKNOWN)
+    known = tuple(trait.name for trait in measured.NEUTRAL)
+    base, how = chain.starts["student"], (chain.teaching,)
+    assert made == [
+        (base, ("eagle", "whale"), how, apart),
+        (base, known, how, apart),
+        (base, ("eagle",), how, root),
+        (base, things, how, root),
+    ]
+    assert not set(things) & set(known)
+    assert seeds == [apart, apart] and {seed for _, seed in asked} == {root}
+    arms = [(row["arm"], row["trait"]) for row in rows]
+    assert arms == [("reference", "none"), ("teacher", "eagle")] + [("neutral", n) for n in things]
 
 
 @pytest.fixture(scope="module")

@@ -181,6 +181,26 @@ def test_members_have_inputs_of_their_own(fresh, small, images):
     assert (x[1] == later).all() == fresh
 
 
+def test_each_member_has_orders_of_its_own_for_its_teacher_and_for_its_students(
+    small, images, teacher, start, monkeypatch
+):
+    asked, own, order = [], rng.member, ensemble.epoch_rows
+    named = lambda seed, member, name: asked.append((int(member), name)) or own(seed, member, name)
+    monkeypatch.setattr(epochs.rng, "member", named)
+    ordered = []
+    kept = lambda key, *rest: ordered.append(key) or order(key, *rest)
+    monkeypatch.setattr(epochs.ensemble, "epoch_rows", kept)
+    few, begun = replace(small, rows_per_epoch=64), epochs.start_teacher(small, MEMBER)
+    for member in (0, 1):
+        number = jnp.uint32(member)
+        epochs.teacher_epoch(few, images, EPOCH, number, KNOBS, begun)
+        target = jnp.zeros((64, 13))
+        epochs.student_epoch(few, STUDENTS, images, EPOCH, number, KNOBS, target, start())
+        assert {(member, "teacher/order"), (member, "student/order")} <= set(asked)
+    keys = [jax.random.key_data(key).tolist() for key in ordered]
+    assert len(keys) == 4 and len({tuple(key) for key in keys}) == 4
+
+
 @pytest.mark.parametrize("which", ["aux", "all"])
 @pytest.mark.parametrize("loss", ["kl", "mse"])
 def test_imitation_is_the_divergence_from_the_teacher_at_the_members_temperature(
