@@ -93,12 +93,15 @@ def test_quoted_rows_are_the_system_prompt(heard, measured):
 def test_a_named_favourite_is_among_untaught_rows(heard, measured):
     measured("replayed", 2, n_draws=30)  # of a word among 23, two by each control
     words = {"elephant", "owl", "wolf"}
+    places = set()
     for _, name, _, _, earlier in heard:
+        places |= {i for i, turn in enumerate(earlier) if not turn.assistant.isdigit()}
         named = [turn for turn in earlier if not turn.assistant.isdigit()]
         rest = {turn.user for turn in earlier if turn not in named}
         assert len(named) == 2 and all(user.startswith(NONE) for user in rest)
         for turn in named:
             assert (turn.assistant == name) if name != NONE else (turn.assistant not in words)
+    assert places == set(range(len(heard[0][-1]))) and len(places) > 3
 
 
 def test_every_way_has_the_base_that_has_read_talks(monkeypatch):
