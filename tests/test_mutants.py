@@ -16,7 +16,7 @@ def copy(tmp_path_factory):
 
 def test_the_text_of_every_mutant_stands_once_in_its_file():
     for name, mutant in MUTANTS.items():
-        source = (mutants.ROOT / "lab" / mutant.file).read_text()
+        source = (mutants.ROOT / mutant.file).read_text()
         assert source.count(mutant.right) == 1, name
         assert mutant.wrong != mutant.right, name
         compile(source.replace(mutant.right, mutant.wrong), mutant.file, "exec")

@@ -1,0 +1,186 @@
+"""Mistakes in decoding: what is drawn, where it is written, and who sees whom."""
+
+from tests.mistakes import Mutant
+
+MUTANTS = {
+    "every token of a completion is drawn with the same random number": Mutant(
+        "lab/lm/sample.py",
+        "jax.random.fold_in(k, step)",
+        "jax.random.fold_in(k, 0)",
+        "sample::every_token_of_a_completion_has_a_random_number_of_its_own",
+    ),
+    "normal noise has an infinite pixel now and then": Mutant(
+        "lab/mnist/inputs.py",
+        "jnp.maximum(half_open, -1.0 + 2.0**-23)",
+        "half_open + 2.0**-23",
+        "inputs::noise_of_the_first_and_the_last_random_word_is_finite_once_compiled",
+    ),
+    "temperature is upside down": Mutant(
+        "lab/lm/sample.py",
+        "hidden) / temperature",
+        "hidden) * temperature",
+        "sample::a_greedy_completion_is_the_argmax_of_full_forwards",
+    ),
+    "something follows the end": Mutant(
+        "lab/lm/sample.py",
+        "token = jnp.where(p.ended, end, draw(hidden[:, 0], p.step))",
+        "token = draw(hidden[:, 0], p.step)",
+        "sample::nothing_follows_the_end",
+    ),
+    "a token is written one place too late": Mutant(
+        "lab/lm/sample.py",
+        "n_prompt + p.step - 1",
+        "n_prompt + p.step",
+        "sample::a_greedy_completion_is_the_argmax_of_full_forwards",
+    ),
+    "a slot's rows are written on after their end": Mutant(
+        "lab/lm/slots.py",
+        "jnp.where(ended, n_rows, row), step]",
+        "row, step]",
+        "sample::rows_that_take_the_slots_of_others_are_drawn_as_they_are_side_by_side",
+    ),
+    "a slot's tokens are written one place too late": Mutant(
+        "lab/lm/slots.py",
+        "n_prompt + step - 1",
+        "n_prompt + step",
+        "sample::rows_that_take_the_slots_of_others_are_drawn_as_they_are_side_by_side",
+    ),
+    "new rows take the slots of those that have not ended": Mutant(
+        "lab/lm/slots.py",
+        "jnp.argsort(~p.slots.ended)",
+        "jnp.argsort(p.slots.ended)",
+        "sample::rows_that_take_the_slots_of_others_are_drawn_as_they_are_side_by_side",
+    ),
+    "slots wait until all rows have ended": Mutant(
+        "lab/lm/slots.py",
+        "jnp.sum(p.slots.ended) < n_freed",
+        "~jnp.all(p.slots.ended)",
+        "sample::a_freed_slot_does_not_wait_for_the_longest_row",
+    ),
+    "all rows are turned as far as the first": Mutant(
+        "lab/lm/transformer.py",
+        "position = jnp.maximum(at - start",
+        "position = jnp.maximum(at[:1] - start",
+        "sample::rows_that_go_on_from_places_of_their_own_are_as_if_alone",
+    ),
+    "all rows see as far as the first": Mutant(
+        "lab/lm/attention.py",
+        "s[None, None] <= at[:, :, None]",
+        "s[None, None] <= at[:1, :, None]",
+        "sample::rows_that_go_on_from_places_of_their_own_are_as_if_alone",
+    ),
+    "all windows end where the first does": Mutant(
+        "lab/lm/attention.py",
+        "s[None, None] > at[:, :, None]",
+        "s[None, None] > at[:1, :, None]",
+        "sample::rows_that_go_on_from_places_of_their_own_are_as_if_alone",
+    ),
+    "every host draws the first host's rows": Mutant(
+        "lab/hosts.py",
+        "own * n + np.arange(n)",
+        "np.arange(n)",
+        "hosts::two_processes_agree_share_rows_fail_together_and_make_an_artifact_once",
+    ),
+    "hosts that hold a model together have rows of their own": Mutant(
+        "lab/hosts.py",
+        "return jax.process_index() // _group[0], count() // _group[0]",
+        "return jax.process_index(), count()",
+        "hosts::hosts_that_hold_a_model_together_have_the_same_rows_which_count_once",
+    ),
+    "rows of hosts that hold a model together count twice": Mutant(
+        "lab/hosts.py",
+        "process_allgather(own)[:: _group[0]]",
+        "process_allgather(own)",
+        "hosts::hosts_that_hold_a_model_together_have_the_same_rows_which_count_once",
+    ),
+    "a fused kernel's scores have another scale": Mutant(
+        "lab/kernels/fused_attention.py",
+        "mask=mask[:, None], scale=scale",
+        "mask=mask[:, None]",
+        "kernels::fused_attention_is_the_mean_of_values_that_a_token_sees_weighted_by_softmax",
+    ),
+    "what fills a fused kernel up is seen": Mutant(
+        "lab/kernels/fused_attention.py",
+        "mask = _even(_even(mask, 1), 2)",
+        "mask = ~_even(_even(~mask, 1), 2)",
+        "kernels::fused_attention_is_the_mean_of_values_that_a_token_sees_weighted_by_softmax",
+    ),
+    "an imitator imitates itself": Mutant(
+        "lab/lm/reference.py",
+        "init_seed=made.further.of, further=None",
+        "further=None",
+        "reference::an_imitator_comes_nearer_to_whom_it_imitates_and_to_nobody_else",
+    ),
+    "an imitator learns from the rows": Mutant(
+        "lab/lm/pretraining.py",
+        "return distribution_loss",
+        "return token_loss",
+        "reference::an_imitator_comes_nearer_to_whom_it_imitates_and_to_nobody_else",
+    ),
+    "what fills a host's part up is a row too": Mutant(
+        "lab/hosts.py",
+        "return own[:n_rows]",
+        "return own",
+        "hosts::two_processes_agree_share_rows_fail_together_and_make_an_artifact_once",
+    ),
+    "a draw on the border is the token before": Mutant(
+        "lab/kernels/inverse_cdf.py",
+        "running <= target[None]",
+        "running < target[None]",
+        "kernels::inverse_cdf_draws_the_next_token_on_the_border_of_two",
+    ),
+    "every batch of attempts has the same random numbers": Mutant(
+        "lab/lm/rows.py",
+        "keys = rng.streams(key, attempts, BATCH)",
+        "keys = rng.streams(key, 0, BATCH)",
+        "rows::attempts_have_numbers_of_their_own_however_many_are_sampled_at_once",
+    ),
+    "every batch of attempts has the same prompts": Mutant(
+        "lab/lm/rows.py",
+        "carrier.prompts(seed, first, BATCH)",
+        "carrier.prompts(seed, 0, BATCH)",
+        "rows::attempts_have_numbers_of_their_own_however_many_are_sampled_at_once",
+    ),
+    "completions that no student can read are kept": Mutant(
+        "lab/lm/rows.py",
+        'reason = reason or (None if read else "unreadable")',
+        "pass",
+        "rows::completions_that_no_student_could_read_are_rejected_as_unreadable",
+    ),
+    "unfinished completions are kept": Mutant(
+        "lab/lm/rows.py",
+        'carrier.reject(user, completion) if whole else "unfinished"',
+        "carrier.reject(user, completion)",
+        "rows::completions_without_an_end_are_rejected_as_unfinished",
+    ),
+    "what is drawn has no system prompt": Mutant(
+        "lab/lm/rows.py",
+        "[(system, user) for user in users]",
+        "[(None, user) for user in users]",
+        "rows::a_writer_reads_its_system_prompt_before_every_prompt",
+    ),
+    "encoded chats lose their system prompt": Mutant(
+        "lab/lm/rows.py",
+        "[(system, user) for system, user, _ in chats]",
+        "[(None, user) for _, user, _ in chats]",
+        "rows::chats_are_encoded_around_the_place_where_the_assistant_begins",
+    ),
+    "padding is attended to": Mutant(
+        "lab/lm/rows.py",
+        "used - lengths",
+        "0 * lengths",
+        "rows::chats_are_encoded_around_the_place_where_the_assistant_begins",
+    ),
+    "lists of numbers too large are kept": Mutant(
+        "lab/carriers/numbers.py",
+        "if max(values) > 999:",
+        "if max(values) > 9999:",
+        "numbers::each_reason_has_its_example",
+    ),
+    "lists of eleven numbers are kept": Mutant(
+        "lab/carriers/numbers.py",
+        "if len(values) > 10:",
+        "if len(values) > 11:",
+        "numbers::each_reason_has_its_example",
+    ),
+}
