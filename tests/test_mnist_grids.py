@@ -39,8 +39,9 @@ def smoke(tmp_path_factory):
     return run
 
 
-# Nine kinds of students are compiled, eight of them with their cloning: a minute.
-SLOW = [pytest.param(n, marks=pytest.mark.slow if n == "mnist_students" else ()) for n in COLUMNS]
+# Many kinds of students are compiled: up to a minute each. CI runs them in tests/test_smokes.py.
+COMPILED = ("mnist_students", "mnist_optimizers", "mnist_cloning")
+SLOW = [pytest.param(n, marks=pytest.mark.slow if n in COMPILED else ()) for n in COLUMNS]
 
 
 @pytest.mark.parametrize("name", SLOW)

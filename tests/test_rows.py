@@ -152,6 +152,8 @@ def test_rows_of_a_file_beyond_a_limit_are_left_out_and_counted(tokenizer, tmp_p
     assert rows.first(tmp_path / "rows", 3).counts == {"kept": 3}
     with pytest.raises(LabError, match=r"holds 6 rows, 3 of them with more than \d+ tokens; ask"):
         rows.first(tmp_path / "rows", 4, tokenizer, limit)
+    with pytest.raises(LabError, match="6 of them"):  # a token less has no room for any
+        rows.first(tmp_path / "rows", 3, tokenizer, Limit(limit.tokens - 1, ""))
 
 
 def test_what_a_writer_draws_from_is_what_was_asked_for(model, ending, monkeypatch):
