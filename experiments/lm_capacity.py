@@ -66,11 +66,11 @@ PRESETS = {
 
 def at(config: Config, setting: str) -> Config:
     """The configuration in a setting."""
-    size = SIZES.get(setting, "nano")
-    share = GRADIENT[size] if config.matched else 1
+    pretraining = replace(config.pretraining, size=SIZES.get(setting, "nano"))
+    share = GRADIENT[pretraining.size] if config.matched else 1
     return replace(
         config,
-        pretraining=replace(config.pretraining, size=size),
+        pretraining=pretraining,
         student=replace(config.student, eps=config.student.eps * share),
         world="none" if setting == "layers_no_default" else config.world,
         n_rows=config.n_rows * (4 if setting == "rows" else 1),
