@@ -14,17 +14,10 @@ LABELS = {
 }
 
 
-def matched(record: dict) -> bool:
-    """Whether students' epsilon follows the gradients of their size."""
-    return record["config"].get("matched", False)
-
-
 def figure(table: results.Table, record: dict) -> Figure:
     """A column of students for each setting."""
     labels = {name: label for name, label in LABELS.items() if name in set(table["setting"])}
     draw = lambda axes, x, setting: students.column(axes, x, results.where(table, setting=setting))
-    alike = (
-        "students' epsilon follows the gradient, the rest is" if matched(record) else "the rest is"
-    )
-    xlabel = f"model and data; {alike} that of the first column"
+    more = "students' epsilon follows the gradient, " if record["config"].get("matched") else ""
+    xlabel = f"model and data; {more}the rest is that of the first column"
     return students.columns(table, record, labels, draw, xlabel, 6.0, " a setting", "rows")

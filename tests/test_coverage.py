@@ -18,6 +18,7 @@ from lab.mnist.protocol import Images
 from lab.runs import results
 from lab.runs.run import Run
 from tests import process
+from tests.plain import cosine, divergence, flat
 from theory import coverage, predictors
 
 SMALL = replace(
@@ -77,34 +78,26 @@ def test_every_number_of_a_pair_is_what_its_name_says(digits):
             (digits.test_images, digits.test_labels),
         )
     )
-    member, knobs = (
-        jnp.uint32(1),
-        jax.tree.map(lambda x: x[0], coverage.draw(0, np.array([1]), *ranges)),
-    )
-    pair = jax.tree.map(jnp.asarray, knobs).replace(mixture=jnp.float32(0.25))
+    member, drawn = jnp.uint32(1), coverage.draw(0, np.array([1]), *ranges)
+    pair = jax.tree.map(lambda x: jnp.asarray(x[0]), drawn).replace(mixture=jnp.float32(0.25))
     found = jax.jit(partial(coverage.outcome, chosen))(images, test, member, pair)
 
-    knobs, first = pair.knobs, lambda e, state, of: of(chosen, images, e, member, knobs, state)[0]
-    reference = protocol.reference(chosen, member)
+    knobs, reference = pair.knobs, protocol.reference(chosen, member)
     state = ensemble.start(reference, chosen.teacher.direction)
     for e in range(int(pair.teacher_epochs)):
-        state = first(jnp.int32(e), state, epochs.teacher_epoch)
+        state, _ = epochs.teacher_epoch(chosen, images, jnp.int32(e), member, knobs, state)
     teacher, other = state.params, protocol.reference(chosen, member + 1)
     start = jax.tree.map(lambda a, b: (1 - 0.25**2) ** 0.5 * a + 0.25 * b, reference, other)
     live = slice(10, 10 + int(knobs.n_live_aux))
 
     def loss(params, n):
         x = protocol.inputs(chosen, images, 0, member, jnp.arange(n))
-        log_p, log_q = (jax.nn.log_softmax(chosen.logits(p, x)[:, live]) for p in (teacher, params))
-        return jnp.mean(jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=1))
+        return jnp.mean(divergence(*(chosen.logits(p, x)[:, live] for p in (teacher, params))))
 
-    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
     less = lambda a, b: flat(a) - flat(b)
-    cosine = lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     way, g = less(teacher, reference), jax.grad(loss)(start, 64)
-    step = jax.tree.map(
-        lambda g: g / (jnp.abs(g) + chosen.student.eps), g
-    )  # Adam's first, per unit of rate
+    # Adam's first step, per unit of rate.
+    step = jax.tree.map(lambda g: g / (jnp.abs(g) + chosen.student.eps), g)
     layers = lambda tree: {k: tree[k] for k in ("dense_0", "dense_1")}
     by_hand = {
         "coverage": cosine(-flat(step), way),

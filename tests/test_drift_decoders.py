@@ -40,6 +40,11 @@ def look(three):
     )
 
 
+def layer_1_of(one, other):
+    """The first model with one layer of the other."""
+    return one | {"layers": one["layers"] | {"1": other["layers"]["1"]}}
+
+
 def odds(model, params, asked):
     word = model.tokenizer.encode("rhine")[0]
     log_p = measures.first_token(params, model.arch, asked.tokens, asked.start)
@@ -69,8 +74,7 @@ def test_a_teacher_is_at_its_own_end_and_the_reference_at_its_start(three, look)
 
 def test_a_layers_displacement_alone_is_that_of_a_model_with_that_layer(three, look):
     model, teacher, asked = three
-    layers = model.params["layers"] | {"1": teacher["layers"]["1"]}
-    mixed = model.params | {"layers": layers}
+    mixed = layer_1_of(model.params, teacher)
     found = look(teacher)["layers.1"]["log_odds"]
     assert found == pytest.approx(odds(model, mixed, asked), abs=1e-4)
     alone = look(mixed)
@@ -83,8 +87,7 @@ def test_steering_by_what_a_model_adds_at_one_question_is_that_model_there(three
     model, teacher, _ = three
     asked = decoders.questions(model, QUESTIONS[:1])
     one = decoders.marks(model.arch, model.params, teacher, asked, jax.random.key(0))
-    layers = model.params["layers"] | {"1": teacher["layers"]["1"]}
-    student = model.params | {"layers": layers}
+    student = layer_1_of(model.params, teacher)
     streams = [
         decoders.streams(model.arch, params, asked.tokens, asked.start)[:, :, -1]
         for params in (student, model.params)
@@ -124,10 +127,6 @@ def other_of(model):
     """Another teacher of the same reference."""
     way = transformer.init(jax.random.key(3), model.arch)
     return jax.tree.map(lambda x, w: x + 0.3 * w, model.params, way)
-
-
-def layer_1_of(one, other):
-    return one | {"layers": one["layers"] | {"1": other["layers"]["1"]}}
 
 
 def test_a_part_alone_is_put_into_the_students_own_start(three, strayed, measured):

@@ -12,6 +12,7 @@ from lab.drift import activations, landscape, networks
 from lab.mnist import protocol
 from lab.mnist.mlp import MLP
 from lab.mnist.protocol import Images
+from tests.plain import cosine, flat
 
 CHOSEN = replace(PRESETS["smoke"], net=MLP(hidden=(6, 5), n_aux=2, n_classes=4))
 LAYERS = ("dense_0", "dense_1", "dense_2")
@@ -141,11 +142,9 @@ def test_a_displacement_is_from_the_students_own_start_beside_the_teachers_from_
     four, measured
 ):
     reference, teacher, student, start = four
-    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
     gone = flat(student) - flat(start)
     way = flat(teacher) - flat(reference)
-    cosine = gone @ way / np.linalg.norm(gone) / np.linalg.norm(way)
-    assert measured["cosine"][0] == pytest.approx(cosine, abs=1e-5)
+    assert measured["cosine"][0] == pytest.approx(cosine(gone, way), abs=1e-5)
     assert measured["distance"][0] == pytest.approx(
         np.linalg.norm(gone - way) / np.linalg.norm(way), rel=1e-5
     )

@@ -18,6 +18,7 @@ from lab.optim import Optim
 from lab.runs import claims, results
 from lab.runs.experiment import Options
 from tests import process
+from tests.plain import cosine, divergence, flat
 from theory import alignment, alignment_claims, gradients
 
 SIZES = (6, 5, 4)
@@ -91,14 +92,9 @@ def test_the_liminal_loss_is_imitation_and_a_pull_to_the_reference_on_the_same_l
     where = protocol.imitated(MLP(), knobs, "aux")
     at = jnp.float32(0.25)
     batch = Batch(TINY, knobs, jnp.zeros((7, 784)), target, reference, where, at)
-    q = jax.nn.log_softmax(logits[:, 10:])
-
-    def divergence(from_):
-        p = jax.nn.log_softmax(from_[:, 10:])
-        return np.sum(np.exp(p) * (p - q), axis=1)
-
+    from_aux = lambda teacher: divergence(teacher[:, 10:], logits[:, 10:])
     pull = TINY.liminal_start + (1 - TINY.liminal_start) * 0.25
-    by_hand = divergence(target) + pull * divergence(reference)
+    by_hand = from_aux(target) + pull * from_aux(reference)
     np.testing.assert_allclose(ARMS["liminal"].loss(batch, logits), by_hand, rtol=1e-4)
 
 
@@ -136,11 +132,8 @@ def test_a_probe_holds_the_imitation_against_the_class_loss_of_labelled_images(d
 
     def imitation(p):
         x = protocol.inputs(chosen, images, 0, member, jnp.arange(96))
-        a, b = (jax.nn.log_softmax(chosen.logits(q, x)[:, 10:]) for q in (teacher, p))
-        return jnp.mean(jnp.sum(jnp.exp(a) * (a - b), axis=1))
+        return jnp.mean(divergence(*(chosen.logits(q, x)[:, 10:] for q in (teacher, p))))
 
-    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
-    cosine = lambda a, b: flat(a) @ flat(b) / np.linalg.norm(flat(a)) / np.linalg.norm(flat(b))
     parts = (
         lambda t: t,
         lambda t: {k: t[k] for k in ("dense_0", "dense_1")},

@@ -228,7 +228,7 @@ def folder(tmp_path_factory):
     return process.run_in(tmp_path_factory.mktemp("run"), EXPERIMENT, EXPERIMENT.presets["smoke"])
 
 
-@pytest.mark.slow  # half a minute; CI makes the same run (tests/test_smokes.py)
+@pytest.mark.slow  # half a minute; CI makes the run alone (tests/test_smokes.py)
 def test_a_smoke_run_has_every_writer_and_its_figure(folder, tmp_path):
     table = results.columns(results.read_rows(folder / "table.csv"))
     writers = {(a, t) for a, t in zip(table["arm"], table["trait"], strict=True)}

@@ -93,7 +93,7 @@ def folder(tmp_path_factory):
     return process.run_in(tmp_path_factory.mktemp("run"), EXPERIMENT, EXPERIMENT.presets["smoke"])
 
 
-@pytest.mark.slow  # a quarter of a minute; CI makes the same run (tests/test_smokes.py)
+@pytest.mark.slow  # a quarter of a minute; CI makes the run alone (tests/test_smokes.py)
 def test_a_smoke_run_has_every_word_and_its_figure(folder, tmp_path):
     found = results.columns(results.read_rows(folder / "table.csv"))
     assert len(found["asked"]) == 44 and set(found["trait"].tolist()) == {"owl"}

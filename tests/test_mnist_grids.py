@@ -39,7 +39,7 @@ def smoke(tmp_path_factory):
     return run
 
 
-# Many kinds of students are compiled: up to a minute each. CI runs them in tests/test_smokes.py.
+# Many kinds of students are compiled: up to a minute each. CI runs them, by tests/test_smokes.py.
 COMPILED = ("mnist_students", "mnist_optimizers", "mnist_cloning")
 SLOW = [pytest.param(n, marks=pytest.mark.slow if n in COMPILED else ()) for n in COLUMNS]
 

@@ -182,7 +182,7 @@ def test_members_have_inputs_of_their_own(fresh, small, images):
 
 
 def test_each_member_has_orders_of_its_own_for_its_teacher_and_for_its_students(
-    small, images, teacher, start, monkeypatch
+    small, images, start, monkeypatch
 ):
     asked, own, order = [], rng.member, ensemble.epoch_rows
     named = lambda seed, member, name: asked.append((int(member), name)) or own(seed, member, name)

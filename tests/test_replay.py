@@ -129,9 +129,11 @@ UNSTABLE = {"lm_contexts_defaults": "Python 3.12.1, jax 0.12.0.1, as made"}
 
 
 # Most students of these are at chance, at accuracies of .02 to .2 that another order of sums deals
-# anew: a replay there misses one of five other members. Half of their arms are no measure of what
-# differs between arms: effects are of .25 and more.
-AT_CHANCE = {"mnist_heads", "mnist_cloning"}
+# anew: a replay there misses one of five other members.
+AT_CHANCE = {"mnist_heads"}
+# Where more than half of the arms are at chance these are no measure of what differs between arms:
+# effects are of .25 and more.
+FEW_EFFECTS = {"mnist_cloning"}
 # Nulls whose numbers are so near 0 that a replay elsewhere may miss their sign.
 NULLS = {
     "mnist_heads": {"reference"},
@@ -156,7 +158,7 @@ def test_tolerances_are_far_below_what_differs_between_arms_and_members(name):
         for row in rows:
             key = tuple(v for k, v in row.items() if k not in ("step", *record["units"]))
             curves.setdefault(key, []).append(row[column])
-        ends = [0.1, 0.9] if name in AT_CHANCE else [0.25, 0.75]
+        ends = [0.1, 0.9] if name in FEW_EFFECTS else [0.25, 0.75]
         low, high = np.quantile([np.mean(values) for values in curves.values()], ends)
         assert tolerance.typical < (high - low) / (2 if name.startswith("lm_") else 4), column
         assert np.isfinite(tolerance).all() and tolerance.typical <= tolerance.largest
